@@ -1,0 +1,9 @@
+// Package core holds no code: it is the map of the house.
+//
+//	secret    Value, which cannot print itself, and Ref, which names it
+//	scan      Rule, Span, Scanner: what a pattern scanner declares and answers
+//
+// Data flows one way. Imports are policy: imports.txt says who may import what,
+// and a test holds the tree against it; reveal.txt lists every place that may
+// look inside a secret.Value.
+package core
