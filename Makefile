@@ -27,3 +27,5 @@ race: # the race detector needs cgo
 
 clean:
 	rm -rf bin dist
+
+include $(wildcard mk/*.mk)
