@@ -1,0 +1,86 @@
+// Package vault keeps secrets sealed in a blob.Store: names, values and
+// metadata in, ciphertext out. It alone turns a reference into a value, and it
+// does so only after the caller's Before hook has agreed.
+package vault
+
+import (
+	"errors"
+	"time"
+
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// Errors of this package. Every cryptographic failure is one of the uniform
+// ones (ErrPassword, ErrTampered): what exactly was wrong is not said.
+var (
+	ErrNoVault     = errors.New("no vault here")
+	ErrVaultExists = errors.New("a vault exists already")
+	ErrPassword    = errors.New("wrong password or damaged key")
+	ErrNotFound    = errors.New("secret not found")
+	ErrExists      = errors.New("secret exists already")
+	ErrConflict    = errors.New("changed by someone else meanwhile")
+	ErrTampered    = errors.New("stored data was altered")
+	ErrRollback    = errors.New("the store is older than what was seen before")
+	ErrFork        = errors.New("the store has two histories")
+	ErrCorrupt     = errors.New("the store is damaged")
+	ErrFull        = errors.New("no space left for the vault")
+	ErrClosed      = errors.New("vault is closed")
+	ErrValue       = errors.New("invalid value")
+)
+
+// An Info is what is known about a secret without its value.
+type Info struct {
+	Ref       secret.Ref
+	Version   uint64
+	Created   time.Time // of the first version
+	Updated   time.Time // of this version
+	Plain     bool      // configuration, not secret: never masked
+	Weak      bool      // guessable in under 2^40 tries
+	Deleted   bool
+	Size      int
+	Tags      []string
+	Device    string // hex id of the device that wrote this version
+	From      string // the reference it was renamed from, if it was
+}
+
+// A Head is one version that is about to be opened. A Ref without a Name means
+// the metadata of everything in its space.
+type Head struct {
+	Ref     secret.Ref
+	Version uint64
+}
+
+// Before runs before any DEK is unwrapped, with what will be opened. An error
+// from it ends the call: nothing was opened. It must not call the vault.
+type Before func([]Head) error
+
+// An Opened is a value with what is known about it. The caller wipes the Value.
+type Opened struct {
+	Info
+	Value secret.Value
+}
+
+// A Space is an app/environment that exists.
+type Space struct{ App, Env string }
+
+// A Mode says what Put does when the secret exists or does not.
+type Mode int
+
+// The modes of Put.
+const (
+	Upsert     Mode = iota // create or update
+	CreateOnly             // ErrExists when it exists
+	UpdateOnly             // ErrNotFound when it does not
+)
+
+// PutOptions are the choices of Put.
+type PutOptions struct {
+	Mode      Mode
+	Plain     bool
+	Tags      []string // nil: as they were
+	IfVersion uint64   // not 0: only if this is the newest version, else ErrConflict
+	Strength  float64  // log2 of the guesses the value takes; 0: not known
+	// Before is asked before the tags of the old version are read. Without it
+	// nothing is read, and nil Tags mean none.
+	Before Before
+}
