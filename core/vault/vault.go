@@ -30,17 +30,17 @@ var (
 
 // An Info is what is known about a secret without its value.
 type Info struct {
-	Ref       secret.Ref
-	Version   uint64
-	Created   time.Time // of the first version
-	Updated   time.Time // of this version
-	Plain     bool      // configuration, not secret: never masked
-	Weak      bool      // guessable in under 2^40 tries
-	Deleted   bool
-	Size      int
-	Tags      []string
-	Device    string // hex id of the device that wrote this version
-	From      string // the reference it was renamed from, if it was
+	Ref     secret.Ref
+	Version uint64
+	Created time.Time // of the first version
+	Updated time.Time // of this version
+	Plain   bool      // configuration, not secret: never masked
+	Weak    bool      // guessable in under 2^40 tries
+	Deleted bool
+	Size    int
+	Tags    []string
+	Device  string // hex id of the device that wrote this version
+	From    string // the reference it was renamed from, if it was
 }
 
 // A Head is one version that is about to be opened. A Ref without a Name means
