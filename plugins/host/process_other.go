@@ -1,0 +1,5 @@
+//go:build !linux
+
+package host
+
+func onThread(f func() error) error { return f() }
