@@ -171,7 +171,7 @@ func TestCrashAnswersTheRest(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	if err := fetch(t.Context(), start(t, "huge"), "r0")["r0"].Err; provider.CodeOf(err) != provider.Throttled && err == nil {
+	if err := fetch(t.Context(), start(t, "huge"), "r0")["r0"].Err; provider.CodeOf(err) != provider.TooLarge {
 		t.Errorf("64 MiB value: %v", err)
 	}
 	if err := fetch(t.Context(), start(t, "toolarge"), "r0")["r0"].Err; provider.CodeOf(err) != provider.TooLarge {

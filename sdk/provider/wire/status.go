@@ -10,15 +10,17 @@ import (
 )
 
 // grpcCodes carries a provider.Code over calls whose errors are gRPC's own.
+// gRPC itself says ResourceExhausted for a message over the limit, so that
+// Throttled, which is worth another try, must be something else.
 var grpcCodes = [...]codes.Code{
 	provider.Unknown:         codes.Unknown,
 	provider.NotFound:        codes.NotFound,
 	provider.Denied:          codes.PermissionDenied,
 	provider.Unauthenticated: codes.Unauthenticated,
-	provider.Throttled:       codes.ResourceExhausted,
+	provider.Throttled:       codes.Aborted,
 	provider.Unavailable:     codes.Unavailable,
 	provider.Invalid:         codes.InvalidArgument,
-	provider.TooLarge:        codes.OutOfRange,
+	provider.TooLarge:        codes.ResourceExhausted,
 }
 
 // Status turns a provider's error into a gRPC status, with the rule of
