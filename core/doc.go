@@ -3,6 +3,7 @@
 //	secret    Value, which cannot print itself, and Ref, which names it
 //	scan      Rule, Span, Scanner: what a pattern scanner declares and answers
 //	config    which home, app and environment a command means; .ov.yaml, trust
+//	agent     what clients say to ov-agent, the one program that holds keys
 //
 // Data flows one way. Imports are policy: imports.txt says who may import what,
 // and a test holds the tree against it; reveal.txt lists every place that may

@@ -1,0 +1,212 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// Options say which vault, who asks, and where a password may come from.
+type Options struct {
+	Home     string       // OV_HOME, absolute
+	Client   string       // "cli", "mcp:claude-code"
+	Agent    string       // the coding agent around this process, see Detect
+	Password Password     // none: a locked vault is ErrLocked
+	Notify   func(string) // told, in one line, what a person should know; may be nil
+}
+
+// A Client talks to ov-agent. It may be shared by goroutines. A connection is
+// made, and a one-shot agent started, when the first request needs it.
+type Client struct {
+	o  Options
+	mu sync.Mutex
+	// daemon is the agent on the socket, child a one-shot agent of our own.
+	daemon, child *session
+}
+
+// Connect returns a Client for the vault in o.Home. Whether an agent runs, and
+// whether it is unlocked, shows with the first request.
+func Connect(_ context.Context, o Options) (*Client, error) {
+	if o.Home == "" || o.Home[0] != '/' {
+		return nil, &Error{Err: ErrUsage, Message: fmt.Sprintf("home %q: want an absolute path", o.Home)}
+	}
+	return &Client{o: o}, nil
+}
+
+// Close ends the connections. A one-shot agent notes grants that were not
+// completed, wipes its keys and ends.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range []*session{c.daemon, c.child} {
+		if s != nil {
+			s.close()
+		}
+	}
+	c.daemon, c.child = nil, nil
+	return nil
+}
+
+// running returns the connection to the daemon, or ErrUnavailable.
+func (c *Client) running(ctx context.Context) (*session, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.runningLocked(ctx)
+}
+
+func (c *Client) runningLocked(ctx context.Context) (*session, error) {
+	if c.daemon != nil && c.daemon.alive() {
+		return c.daemon, nil
+	}
+	s, err := dial(ctx, c.o)
+	if err != nil {
+		return nil, err
+	}
+	if s.hello.Protocol == wire.Version {
+		c.daemon = s
+		return s, nil
+	}
+	defer s.close()
+	if s.hello.Protocol > wire.Version {
+		return nil, &Error{Err: ErrVersion, Message: fmt.Sprintf("ov-agent (pid %d, %s) is newer than this program", s.hello.PID, s.hello.Build),
+			Advice: "install all programs of one release into one folder"}
+	}
+	c.notify(fmt.Sprintf("stopped an older ov-agent (pid %d, %s); the vault is locked", s.hello.PID, s.hello.Build))
+	if _, err := s.do(ctx, wire.OpStop, nil, nil, nil); err != nil {
+		return nil, err
+	}
+	return nil, ErrUnavailable
+}
+
+func (c *Client) notify(line string) {
+	if c.o.Notify != nil {
+		c.o.Notify(line)
+	}
+}
+
+// any returns a connection to whatever agent there is, unlocked or not: the
+// daemon, or a one-shot one.
+func (c *Client) any(ctx context.Context) (*session, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.child != nil && c.child.alive() {
+		return c.child, nil
+	}
+	s, err := c.runningLocked(ctx)
+	if !errors.Is(err, ErrUnavailable) {
+		return s, err
+	}
+	return c.startLocked(ctx)
+}
+
+func (c *Client) startLocked(ctx context.Context) (*session, error) {
+	s, err := oneShot(ctx, c.o)
+	if err == nil {
+		c.child = s
+	}
+	return s, err
+}
+
+// open returns a connection to an unlocked agent: the daemon, or else a
+// one-shot one that was given the password for this.
+func (c *Client) open(ctx context.Context) (*session, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.child != nil && c.child.alive() {
+		return c.child, nil
+	}
+	s, err := c.runningLocked(ctx)
+	if err == nil && !s.hello.Locked {
+		return s, nil
+	}
+	if err != nil && !errors.Is(err, ErrUnavailable) {
+		return nil, err
+	}
+	if c.o.Password.Kind == PasswordNone {
+		if err == nil { // it may have been unlocked since it said hello
+			return s, nil
+		}
+		return nil, locked()
+	}
+	child, err := c.startLocked(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.withPassword(ctx, child, wire.OpUnlock, TTLs{}); err != nil {
+		c.child = nil
+		child.close()
+		return nil, err
+	}
+	return child, nil
+}
+
+func locked() error {
+	return &Error{Err: ErrLocked, Advice: `run "ov unlock", or set OV_PASSWORD_FILE`}
+}
+
+// withPassword sends a request that needs the password, with the descriptor to
+// read it from, followed by more.
+func (c *Client) withPassword(ctx context.Context, s *session, op string, args any, more ...*os.File) (*wire.Frame, error) {
+	if c.o.Password.Kind == PasswordNone {
+		return nil, locked()
+	}
+	f, err := c.o.Password.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	restore := func() {}
+	if c.o.Password.Kind == PasswordTTY {
+		restore = keepTerminal(f)
+	}
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return nil, err
+	}
+	files := []*os.File{f}
+	for _, m := range more {
+		if m != nil {
+			files = append(files, m)
+		}
+	}
+	answer, err := s.do(ctx, op, wire.PasswordArgs{Password: string(c.o.Password.Kind), Args: raw}, nil, files)
+	if err != nil && !s.alive() {
+		restore()
+	}
+	return answer, err
+}
+
+// call sends one request to an unlocked agent and reads its answer into out.
+// When the daemon locked itself meanwhile, the password is asked for once.
+func (c *Client) call(ctx context.Context, op string, args, out any, values ...secret.Value) (*wire.Frame, error) {
+	for try := 0; ; try++ {
+		s, err := c.open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		f, err := s.do(ctx, op, args, values, nil)
+		if errors.Is(err, ErrLocked) && try == 0 && c.o.Password.Kind != PasswordNone {
+			c.mu.Lock()
+			s.hello.Locked = true
+			c.mu.Unlock()
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if out == nil {
+			return f, nil
+		}
+		if err := json.Unmarshal(f.Args, out); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("read answer to %s: %w", op, err)
+		}
+		return f, nil
+	}
+}

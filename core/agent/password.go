@@ -1,0 +1,120 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+)
+
+// PasswordKind says what a password's descriptor is.
+type PasswordKind string
+
+// The kinds. The agent prompts on a terminal and reads the others to their end;
+// one trailing newline is dropped.
+const (
+	PasswordNone    PasswordKind = ""
+	PasswordTTY     PasswordKind = "tty"
+	PasswordFile    PasswordKind = "file"
+	PasswordCommand PasswordKind = "command"
+	PasswordStdin   PasswordKind = "stdin"
+	PasswordEnv     PasswordKind = "env"
+)
+
+// A Password is where the master password comes from. Its bytes go from there
+// to the agent; the client opens the descriptor and never reads it. Open is
+// called only when a password turns out to be needed.
+type Password struct {
+	Kind PasswordKind
+	Open func(context.Context) (*os.File, error)
+}
+
+// FromTerminal asks on the controlling terminal, whatever stdin is.
+func FromTerminal() Password { return Password{PasswordTTY, openTerminal} }
+
+// FromFile reads the file at path.
+func FromFile(path string) Password {
+	return Password{PasswordFile, func(context.Context) (*os.File, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, &Error{Err: ErrUsage, Message: "open password file: " + err.Error()}
+		}
+		return f, nil
+	}}
+}
+
+// FromStdin reads f, the client's standard input, to its end.
+func FromStdin(f *os.File) Password {
+	return Password{PasswordStdin, func(context.Context) (*os.File, error) {
+		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return nil, fmt.Errorf("duplicate stdin: %w", err)
+		}
+		return os.NewFile(uintptr(fd), "stdin"), nil
+	}}
+}
+
+// FromCommand runs command with /bin/sh and hands its output to the agent. Its
+// stderr goes to where stderr says.
+func FromCommand(command string, stderr io.Writer) Password {
+	return Password{PasswordCommand, func(ctx context.Context) (*os.File, error) {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return nil, fmt.Errorf("run password command: %w", err)
+		}
+		defer w.Close()
+		cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+		cmd.Stdout, cmd.Stderr, cmd.Stdin = w, stderr, os.Stdin
+		if err := cmd.Start(); err != nil {
+			r.Close()
+			return nil, fmt.Errorf("run password command: %w", err)
+		}
+		go cmd.Wait()
+		return r, nil
+	}}
+}
+
+// FromEnv hands on a password that was found in the environment: visible to
+// every process of the user, so the caller warns.
+func FromEnv(value string) Password {
+	return Password{PasswordEnv, func(context.Context) (*os.File, error) {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return nil, fmt.Errorf("hand over the password: %w", err)
+		}
+		go func() {
+			defer w.Close()
+			io.WriteString(w, value)
+		}()
+		return r, nil
+	}}
+}
+
+// openTerminal opens the controlling terminal, if this process may talk to it.
+func openTerminal(context.Context) (*os.File, error) {
+	f, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, &Error{Err: ErrLocked, Message: "locked, and there is no terminal to ask for the password on",
+			Advice: `run "ov unlock" in a terminal, or set OV_PASSWORD_FILE`}
+	}
+	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
+	if err == nil && group != unix.Getpgrp() {
+		f.Close()
+		return nil, &Error{Err: ErrLocked, Message: "locked, and a background job cannot ask for the password",
+			Advice: `run "ov unlock" first`}
+	}
+	return f, nil
+}
+
+// keepTerminal returns a function that puts the terminal f back to what it is
+// now, should the agent die while it asks there.
+func keepTerminal(f *os.File) func() {
+	state, err := unix.IoctlGetTermios(int(f.Fd()), ioctlGetTermios)
+	if err != nil {
+		return func() {}
+	}
+	return func() { unix.IoctlSetTermios(int(f.Fd()), ioctlSetTermios, state) }
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package agent
+
+import "golang.org/x/sys/unix"
+
+const ioctlGetTermios, ioctlSetTermios = unix.TIOCGETA, unix.TIOCSETA

@@ -1,0 +1,174 @@
+package agent
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// Info is what may be told about a secret: everything but its value.
+type Info struct {
+	Ref     secret.Ref `json:"ref"`
+	Version uint64     `json:"version"`
+	Created time.Time  `json:"created"`
+	Updated time.Time  `json:"updated"`
+	Plain   bool       `json:"plain,omitempty"` // no secret: not masked
+	Weak    bool       `json:"weak,omitempty"`  // guessable in under 2^40 tries
+	Deleted bool       `json:"deleted,omitempty"`
+	Size    int        `json:"size"` // bytes; of a secret rounded up to its bucket
+	Tags    []string   `json:"tags,omitempty"`
+	Device  string     `json:"device,omitempty"`
+}
+
+// A Space is one app's environment.
+type Space struct {
+	App     string `json:"app"`
+	Env     string `json:"environment"`
+	Secrets int    `json:"secrets"`
+}
+
+// PutMode says what Put does about a secret that is, or is not, there.
+type PutMode string
+
+// The modes of Put.
+const (
+	Upsert     PutMode = "set"
+	CreateOnly PutMode = "create"
+	UpdateOnly PutMode = "update"
+)
+
+// A PutRequest stores one value.
+type PutRequest struct {
+	Ref       secret.Ref   `json:"ref"`
+	Value     secret.Value `json:"-"` // travels beside the JSON
+	Mode      PutMode      `json:"mode,omitempty"`
+	Plain     bool         `json:"plain,omitempty"`
+	Tags      []string     `json:"tags,omitempty"`
+	IfVersion uint64       `json:"if_version,omitempty"` // 0: whatever is there
+	Reason    string       `json:"reason,omitempty"`
+}
+
+// GrantKind is what the values of a grant are for.
+type GrantKind string
+
+// The kinds of grant that a client can ask for. Reveal is a method of its own.
+const (
+	GrantRun     GrantKind = "run"
+	GrantMask    GrantKind = "mask"
+	GrantSession GrantKind = "session"
+)
+
+// A GrantRequest declares what is about to happen with which secrets. Policy
+// decides on it and the audit log keeps it, before anything is decrypted.
+type GrantRequest struct {
+	Kind       GrantKind         `json:"kind"`
+	Executable string            `json:"executable,omitempty"` // resolved, absolute
+	Argv       []string          `json:"argv,omitempty"`
+	Dir        string            `json:"dir,omitempty"`
+	ExtraEnv   []string          `json:"extra_env,omitempty"` // NAME=value, beyond what the child inherits anyway
+	StdinHash  string            `json:"stdin_hash,omitempty"`
+	Refs       []secret.Ref      `json:"refs,omitempty"`
+	App        string            `json:"app,omitempty"` // with Env and no Refs: every secret of it
+	Env        string            `json:"environment,omitempty"`
+	Delivery   map[string]string `json:"delivery,omitempty"` // ref -> file, stdin, fd; absent: env
+	Lanes      string            `json:"lanes,omitempty"`    // redact.Lanes as text; empty: all
+	Reason     string            `json:"reason,omitempty"`
+	Session    string            `json:"session,omitempty"` // the session that this run happens in
+}
+
+// A Grant is the answer: the values, for this one purpose.
+type Grant struct {
+	ID         string
+	Secrets    []Secret
+	AllowNames []string // variable names usually refused that the sealed policy lets through
+}
+
+// A Secret is one opened value of a grant.
+type Secret struct {
+	Ref     secret.Ref
+	Version uint64
+	Plain   bool
+	Weak    bool
+	Value   secret.Value
+}
+
+// Wipe zeroes the values of g.
+func (g *Grant) Wipe() {
+	for _, s := range g.Secrets {
+		s.Value.Wipe()
+	}
+}
+
+// A Count is how often one needle was masked on one lane.
+type Count struct {
+	Name string `json:"name"`
+	Lane string `json:"lane,omitempty"`
+	Rule string `json:"rule,omitempty"`
+	N    int64  `json:"n"`
+}
+
+// A Completion says how the use of a grant ended.
+type Completion struct {
+	GrantID string  `json:"grant"`
+	Exit    int     `json:"exit"`
+	Signal  string  `json:"signal,omitempty"`
+	Failure string  `json:"failure,omitempty"` // why ov itself stopped it: "masking", "timeout" ...
+	Masked  []Count `json:"masked,omitempty"`
+}
+
+// An InitRequest makes a vault.
+type InitRequest struct {
+	// Kit, when set, is a terminal: the agent shows the recovery kit there and
+	// makes sure that it was kept. Otherwise the text is the answer of Init.
+	Confirm bool   `json:"confirm,omitempty"`
+	Device  string `json:"device,omitempty"` // how this machine is called in the vault
+}
+
+// TTLs bound how long an unlocked agent keeps its keys; zero: the default.
+type TTLs struct {
+	Idle time.Duration `json:"idle,omitempty"` // 15 minutes
+	Hard time.Duration `json:"hard,omitempty"` // 8 hours
+}
+
+// Status describes the agent that a client would talk to.
+type Status struct {
+	Running  bool          `json:"running"` // a daemon answers on the socket
+	Locked   bool          `json:"locked"`
+	Vault    bool          `json:"vault"` // OV_HOME holds a vault
+	PID      int           `json:"pid,omitempty"`
+	Version  string        `json:"version,omitempty"`
+	Protocol int           `json:"protocol,omitempty"`
+	IdleLeft time.Duration `json:"idle_left,omitempty"`
+	HardLeft time.Duration `json:"hard_left,omitempty"`
+	Grants   int           `json:"grants"` // in use right now
+	Socket   string        `json:"socket"`
+	Memory   string        `json:"memory,omitempty"` // where the keys live: "memfd_secret", "locked", "plain"
+}
+
+// A Report is what Verify found.
+type Report struct {
+	Secrets  int      `json:"secrets"`
+	Readable int      `json:"readable"`
+	Problems []string `json:"problems,omitempty"`
+}
+
+// An AuditQuery selects lines of the audit log.
+type AuditQuery struct {
+	Limit int       `json:"limit,omitempty"` // the last n; 0: all
+	Since time.Time `json:"since,omitzero"`
+	Name  string    `json:"name,omitempty"` // of a secret: found by its HMAC
+}
+
+// An AuditLine is one record: as a person reads it, and as it is stored.
+type AuditLine struct {
+	Text   string          `json:"text"`
+	Record json.RawMessage `json:"record"`
+}
+
+// An AuditReport is what AuditVerify found.
+type AuditReport struct {
+	Records int    `json:"records"`
+	FirstAt string `json:"first_bad,omitempty"` // names the first bad record; empty: all good
+	Problem string `json:"problem,omitempty"`
+}

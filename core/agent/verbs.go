@@ -1,0 +1,200 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// Init makes a vault and returns its recovery kit as text, unless r.Confirm
+// let the agent show it on the password's terminal.
+func (c *Client) Init(ctx context.Context, r InitRequest) (kit secret.Value, err error) {
+	s, err := c.any(ctx)
+	if err != nil {
+		return kit, err
+	}
+	f, err := c.withPassword(ctx, s, wire.OpInit, r)
+	if err != nil {
+		return kit, err
+	}
+	if len(f.Values) == 1 {
+		kit = f.Values[0]
+	}
+	return kit, nil
+}
+
+// Unlock gives the password to the long-lived agent, starting it if need be.
+func (c *Client) Unlock(ctx context.Context, t TTLs) error {
+	s, err := c.running(ctx)
+	if errors.Is(err, ErrUnavailable) {
+		s, err = daemon(ctx, c.o)
+	}
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.daemon = s
+	c.mu.Unlock()
+	_, err = c.withPassword(ctx, s, wire.OpUnlock, t)
+	return err
+}
+
+// Lock makes the long-lived agent forget its keys. That none runs is no error.
+func (c *Client) Lock(ctx context.Context) error { return c.tell(ctx, wire.OpLock) }
+
+// Stop ends the long-lived agent. That none runs is no error.
+func (c *Client) Stop(ctx context.Context) error { return c.tell(ctx, wire.OpStop) }
+
+func (c *Client) tell(ctx context.Context, op string) error {
+	s, err := c.running(ctx)
+	if errors.Is(err, ErrUnavailable) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.do(ctx, op, nil, nil, nil)
+	return err
+}
+
+// Status describes the long-lived agent; Running is false when there is none.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	s, err := c.running(ctx)
+	if errors.Is(err, ErrUnavailable) {
+		return Status{Locked: true}, nil
+	}
+	if err != nil {
+		return Status{}, err
+	}
+	f, err := s.do(ctx, wire.OpStatus, nil, nil, nil)
+	if err != nil {
+		return Status{}, err
+	}
+	var st Status
+	err = json.Unmarshal(f.Args, &st)
+	return st, err
+}
+
+// Put stores r.Value, which stays the caller's to wipe.
+func (c *Client) Put(ctx context.Context, r PutRequest) (Info, error) {
+	var info Info
+	_, err := c.call(ctx, wire.OpPut, r, &info, r.Value)
+	return info, err
+}
+
+// List describes the secrets of an app's environment whose names begin with
+// prefix, in order of name.
+func (c *Client) List(ctx context.Context, app, env, prefix string) ([]Info, error) {
+	var infos []Info
+	_, err := c.call(ctx, wire.OpList, map[string]string{"app": app, "environment": env, "prefix": prefix}, &infos)
+	return infos, err
+}
+
+// Info describes one secret.
+func (c *Client) Info(ctx context.Context, ref secret.Ref) (Info, error) {
+	var info Info
+	_, err := c.call(ctx, wire.OpInfo, ref, &info)
+	return info, err
+}
+
+// Delete removes a secret; it can be restored for 30 days.
+func (c *Client) Delete(ctx context.Context, ref secret.Ref) error {
+	_, err := c.call(ctx, wire.OpDelete, ref, nil)
+	return err
+}
+
+// Spaces lists the apps and environments.
+func (c *Client) Spaces(ctx context.Context) ([]Space, error) {
+	var spaces []Space
+	_, err := c.call(ctx, wire.OpSpaces, nil, &spaces)
+	return spaces, err
+}
+
+// Verify opens and checks every record.
+func (c *Client) Verify(ctx context.Context) (Report, error) {
+	var r Report
+	_, err := c.call(ctx, wire.OpVerify, nil, &r)
+	return r, err
+}
+
+// AuditShow returns the lines of the audit log that q selects, oldest first.
+func (c *Client) AuditShow(ctx context.Context, q AuditQuery) ([]AuditLine, error) {
+	var lines []AuditLine
+	_, err := c.call(ctx, wire.OpAuditShow, q, &lines)
+	return lines, err
+}
+
+// AuditVerify checks the chain of the audit log.
+func (c *Client) AuditVerify(ctx context.Context) (AuditReport, error) {
+	var r AuditReport
+	_, err := c.call(ctx, wire.OpAuditVerify, nil, &r)
+	return r, err
+}
+
+// granted is a Grant without its values, which travel beside it.
+type granted struct {
+	ID         string   `json:"id"`
+	Secrets    []head   `json:"secrets"`
+	AllowNames []string `json:"allow_names,omitempty"`
+}
+
+type head struct {
+	Ref     secret.Ref `json:"ref"`
+	Version uint64     `json:"version"`
+	Plain   bool       `json:"plain,omitempty"`
+	Weak    bool       `json:"weak,omitempty"`
+}
+
+// Grant asks for the values of r's secrets, all or none. The caller wipes them,
+// and says with Complete how it ended.
+func (c *Client) Grant(ctx context.Context, r GrantRequest) (*Grant, error) {
+	var g granted
+	f, err := c.call(ctx, wire.OpGrant, r, &g)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.Values) != len(g.Secrets) {
+		f.Close()
+		return nil, fmt.Errorf("read grant: %w: %d values for %d secrets", ErrInternal, len(f.Values), len(g.Secrets))
+	}
+	out := &Grant{ID: g.ID, AllowNames: g.AllowNames, Secrets: make([]Secret, len(g.Secrets))}
+	for i, s := range g.Secrets {
+		out.Secrets[i] = Secret{Ref: s.Ref, Version: s.Version, Plain: s.Plain, Weak: s.Weak, Value: f.Values[i]}
+	}
+	return out, nil
+}
+
+// Complete records how the use of a grant ended.
+func (c *Client) Complete(ctx context.Context, r Completion) error {
+	_, err := c.call(ctx, wire.OpComplete, r, nil)
+	return err
+}
+
+// Reveal has the agent ask for the password on tty and print the value there.
+// No value comes back here.
+func (c *Client) Reveal(ctx context.Context, ref secret.Ref, tty *os.File) error {
+	s, err := c.any(ctx)
+	if err != nil {
+		return err
+	}
+	restore := keepTerminal(tty)
+	_, err = s.do(ctx, wire.OpReveal, wire.PasswordArgs{Password: string(PasswordTTY), Args: mustJSON(ref)}, nil, []*os.File{tty})
+	if err != nil && !s.alive() {
+		restore()
+	}
+	return err
+}
+
+// mustJSON encodes a value of our own that cannot fail to encode.
+func mustJSON(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}

@@ -1,0 +1,51 @@
+package wire
+
+import "encoding/json"
+
+// The ops. OpHello and OpStop mean the same in every version.
+const (
+	OpHello       = "hello"
+	OpStop        = "stop"
+	OpCancel      = "cancel" // of the request with the same id; it has no answer of its own
+	OpStatus      = "status"
+	OpInit        = "init"
+	OpUnlock      = "unlock"
+	OpLock        = "lock"
+	OpPut         = "put"
+	OpList        = "list"
+	OpInfo        = "info"
+	OpDelete      = "delete"
+	OpSpaces      = "spaces"
+	OpVerify      = "verify"
+	OpAuditShow   = "audit_show"
+	OpAuditVerify = "audit_verify"
+	OpGrant       = "grant"
+	OpComplete    = "complete"
+	OpReveal      = "reveal" // the agent prints; no value is in the answer
+)
+
+// Hello opens a connection, in both directions.
+type Hello struct {
+	Protocol int    `json:"protocol"`
+	Build    string `json:"build,omitempty"`  // of the agent, for people
+	Home     string `json:"home,omitempty"`   // the vault that is meant
+	Client   string `json:"client,omitempty"` // "cli", "mcp:NAME"
+	Agent    string `json:"agent,omitempty"`  // the coding agent that the client noticed around itself
+	Locked   bool   `json:"locked,omitempty"`
+	Vault    bool   `json:"vault,omitempty"` // the home holds one
+	PID      int    `json:"pid,omitempty"`
+}
+
+// PasswordArgs wrap the arguments of an op that reads a password: Password is
+// the kind of the frame's first descriptor (tty, file, command, stdin, env).
+type PasswordArgs struct {
+	Password string          `json:"password"`
+	Args     json.RawMessage `json:"args,omitempty"`
+}
+
+// ServerLimits bound what an agent accepts from its clients.
+func ServerLimits() Limits { return Limits{Header: 4 << 20, Body: 1 << 20} }
+
+// ClientLimits bound what a client accepts from its agent: a grant of 10,000
+// secrets has a large header and may have a very large body.
+func ClientLimits() Limits { return Limits{Header: 64 << 20, Body: 1 << 30} }
