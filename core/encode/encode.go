@@ -1,0 +1,97 @@
+package encode
+
+import "bytes"
+
+// The shortest forms. A value of 4 to 7 bytes is matched as a whole word; any
+// other form is at least minForm bytes long, and those of a short value are at
+// least minShort, because the encoding of four digits turns up in any dump.
+const (
+	minWord  = 4
+	minForm  = 8
+	minShort = 10
+)
+
+// A Form is one spelling of a value as some program prints it.
+type Form struct {
+	// Kind names the spelling: "exact", "line", "base64", "hex", "json" ...
+	Kind string
+	// Bytes is what to look for. It is shared with other forms: read only.
+	Bytes []byte
+	// Word asks for a match of whole words only. Such a form is 4 to 7 bytes.
+	Word bool
+	// Dense marks a form whose fragments are worth looking for: every byte of
+	// it says something about the value, in order and at a fixed rate.
+	Dense bool
+
+	src      *Source
+	from, to int // the bytes of src that Bytes spells
+	reverse  bool
+}
+
+// A Source is a value of which forms are made. It keeps the value, not a copy.
+type Source struct {
+	value []byte // as it is stored
+	text  []byte // without the white space around it
+	info  []uint32
+	forms []Form
+	arena []byte
+}
+
+// New returns a Source of value, which must not change as long as the Source
+// or one of its forms is in use.
+func New(value []byte) *Source {
+	return &Source{value: value, text: bytes.TrimSpace(value)}
+}
+
+// Exact returns the forms of the exact lane: the value, and what is left of it
+// when a program trims it, prints one of its lines or changes its line ends.
+func Exact(value []byte) []Form { return New(value).Exact() }
+
+// Encoded returns the forms of the encoded lane, without those of Exact.
+func Encoded(value []byte) []Form { return New(value).Encoded() }
+
+// Squeezed returns the forms to look for in the squeezed view of a stream.
+func Squeezed(value []byte) []Form { return New(value).Squeezed() }
+
+// begin starts a list of forms.
+func (s *Source) begin(forms, size int) {
+	s.forms = make([]Form, 0, forms)
+	s.arena = make([]byte, 0, size)
+}
+
+// end returns the list and lets go of it.
+func (s *Source) end() []Form {
+	forms := s.forms
+	s.forms, s.arena = nil, nil
+	return forms
+}
+
+// add appends a form of src[from:to] unless the list holds the same bytes, or
+// they are too few to look for.
+func (s *Source) add(f Form) {
+	least := minForm
+	if len(s.text) < minForm {
+		least = minShort
+	}
+	if f.Word {
+		least = minWord
+	}
+	if len(f.Bytes) < least || s.has(f.Bytes) {
+		return
+	}
+	f.src = s
+	s.forms = append(s.forms, f)
+}
+
+// has reports whether the list holds a form of these bytes.
+func (s *Source) has(p []byte) bool {
+	for i := range s.forms {
+		if bytes.Equal(s.forms[i].Bytes, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// offset is where p, a part of the value, starts in it.
+func (s *Source) offset(p []byte) int { return cap(s.value) - cap(p) }
