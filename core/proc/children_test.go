@@ -1,0 +1,127 @@
+package proc
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// childKey names, in a child's environment, which of the children below the test program plays.
+const childKey = "PROC_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	name := os.Getenv(childKey)
+	if name == "" {
+		os.Exit(m.Run())
+	}
+	play, ok := children()[name]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "no child %q\n", name)
+		os.Exit(99)
+	}
+	play(os.Args[1:])
+	os.Exit(0)
+}
+
+// children are the programs that the tests run: each behaves badly in its own way.
+func children() map[string]func(args []string) {
+	return map[string]func([]string){
+		"echo": func(args []string) {
+			fmt.Println(args)
+		},
+		"exit": func(args []string) {
+			n, _ := strconv.Atoi(args[0])
+			os.Exit(n)
+		},
+		"cat": func([]string) { io.Copy(os.Stdout, os.Stdin) },
+		"both": func([]string) { // more than two pipes hold, first to one, then to the other
+			os.Stderr.Write(bytes.Repeat([]byte("e"), 3<<20))
+			os.Stdout.Write(bytes.Repeat([]byte("o"), 3<<20))
+		},
+		"flood": func([]string) {
+			for b := bytes.Repeat([]byte("y\n"), 32<<10); ; {
+				if _, err := os.Stdout.Write(b); err != nil {
+					os.Exit(1)
+				}
+			}
+		},
+		"deaf": func([]string) {
+			signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+			fmt.Println("ready")
+			time.Sleep(time.Hour)
+		},
+		"crash": func([]string) { syscall.Kill(os.Getpid(), syscall.SIGHUP); time.Sleep(time.Hour) },
+		"sleep": func([]string) { fmt.Println("ready"); time.Sleep(time.Hour) },
+		"env": func([]string) {
+			for _, kv := range os.Environ() {
+				fmt.Println(kv)
+			}
+		},
+		"fds": func([]string) {
+			d, _ := os.Open("/proc/self/fd")
+			names, _ := d.Readdirnames(-1)
+			for _, n := range names {
+				if fd, _ := strconv.Atoi(n); uintptr(fd) != d.Fd() {
+					if to, err := os.Readlink("/proc/self/fd/" + n); err == nil && !bytes.HasPrefix([]byte(to), []byte("anon_inode:")) {
+						fmt.Println(n)
+					}
+				}
+			}
+		},
+	}
+}
+
+// spec is how the test program is started as one of its children.
+func spec(t *testing.T, name string, args ...string) Spec {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Spec{Path: exe, Args: append([]string{name}, args...), Env: []string{childKey + "=" + name}}
+}
+
+// result is all that a child left.
+type result struct {
+	status      Status
+	out, stderr string
+}
+
+// finish reads both streams to their ends and waits.
+func finish(t *testing.T, p *Process) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	var wg sync.WaitGroup
+	read := func(dst *bytes.Buffer, src io.Reader) {
+		if src != nil {
+			wg.Go(func() { io.Copy(dst, src) })
+		}
+	}
+	read(&out, p.Stdout)
+	read(&errs, p.Stderr)
+	wg.Wait()
+	st, err := p.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	return result{st, out.String(), errs.String()}
+}
+
+// start starts a child or fails the test, and makes sure that it does not outlive it.
+func start(t *testing.T, s Spec) *Process {
+	t.Helper()
+	p, err := Start(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Kill(0); p.Close() })
+	return p
+}
