@@ -28,6 +28,7 @@ type Client struct {
 	mu sync.Mutex
 	// daemon is the agent on the socket, child a one-shot agent of our own.
 	daemon, child *session
+	grants        map[string]*session // who gave each grant that is not completed
 }
 
 // Connect returns a Client for the vault in o.Home. Whether an agent runs, and
@@ -36,7 +37,7 @@ func Connect(_ context.Context, o Options) (*Client, error) {
 	if o.Home == "" || o.Home[0] != '/' {
 		return nil, &Error{Err: ErrUsage, Message: fmt.Sprintf("home %q: want an absolute path", o.Home)}
 	}
-	return &Client{o: o}, nil
+	return &Client{o: o, grants: map[string]*session{}}, nil
 }
 
 // Close ends the connections. A one-shot agent notes grants that were not
@@ -183,30 +184,36 @@ func (c *Client) withPassword(ctx context.Context, s *session, op string, args a
 }
 
 // call sends one request to an unlocked agent and reads its answer into out.
-// When the daemon locked itself meanwhile, the password is asked for once.
 func (c *Client) call(ctx context.Context, op string, args, out any, values ...secret.Value) (*wire.Frame, error) {
-	for try := 0; ; try++ {
-		s, err := c.open(ctx)
-		if err != nil {
-			return nil, err
+	f, _, err := c.callOn(ctx, op, args, out, values...)
+	return f, err
+}
+
+// callOn is call, and says who answered. When the daemon locked itself
+// meanwhile, the password is asked for once.
+func (c *Client) callOn(ctx context.Context, op string, args, out any, values ...secret.Value) (*wire.Frame, *session, error) {
+	s, err := c.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := s.do(ctx, op, args, values, nil)
+	if errors.Is(err, ErrLocked) && c.o.Password.Kind != PasswordNone {
+		c.mu.Lock()
+		s.hello.Locked = true
+		c.mu.Unlock()
+		if s, err = c.open(ctx); err != nil {
+			return nil, nil, err
 		}
-		f, err := s.do(ctx, op, args, values, nil)
-		if errors.Is(err, ErrLocked) && try == 0 && c.o.Password.Kind != PasswordNone {
-			c.mu.Lock()
-			s.hello.Locked = true
-			c.mu.Unlock()
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if out == nil {
-			return f, nil
-		}
+		f, err = s.do(ctx, op, args, values, nil)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if out != nil {
 		if err := json.Unmarshal(f.Args, out); err != nil {
 			f.Close()
-			return nil, fmt.Errorf("read answer to %s: %w", op, err)
+			return nil, nil, fmt.Errorf("read answer to %s: %w", op, err)
 		}
-		return f, nil
 	}
+	return f, s, nil
 }

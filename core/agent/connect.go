@@ -132,6 +132,7 @@ func daemon(ctx context.Context, o Options) (*session, error) {
 		return nil, err
 	}
 	cmd := agentCommand(path, o.Home, "--daemon")
+	cmd.Stderr = nil // it outlives this terminal
 	ready, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start ov-agent: %w", err)

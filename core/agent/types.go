@@ -2,6 +2,7 @@ package agent
 
 import (
 	"encoding/json"
+	"os"
 	"time"
 
 	"github.com/opaquevault/ov/core/secret"
@@ -117,12 +118,12 @@ type Completion struct {
 	Masked  []Count `json:"masked,omitempty"`
 }
 
-// An InitRequest makes a vault.
+// An InitRequest makes a vault. Its recovery kit, which holds the Secret Key,
+// does not pass through the client either: the agent writes it to Kit, or shows
+// it on the password's terminal when Kit is nil and makes sure that it was kept.
 type InitRequest struct {
-	// Kit, when set, is a terminal: the agent shows the recovery kit there and
-	// makes sure that it was kept. Otherwise the text is the answer of Init.
-	Confirm bool   `json:"confirm,omitempty"`
-	Device  string `json:"device,omitempty"` // how this machine is called in the vault
+	Kit    *os.File `json:"-"`                // a new file, or stdout
+	Device string   `json:"device,omitempty"` // how this machine is called in the vault
 }
 
 // TTLs bound how long an unlocked agent keeps its keys; zero: the default.

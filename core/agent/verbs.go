@@ -11,21 +11,18 @@ import (
 	"github.com/opaquevault/ov/core/secret"
 )
 
-// Init makes a vault and returns its recovery kit as text, unless r.Confirm
-// let the agent show it on the password's terminal.
-func (c *Client) Init(ctx context.Context, r InitRequest) (kit secret.Value, err error) {
+// Init makes a vault. Where nobody can be asked (the password is not typed on
+// a terminal) r.Kit must be set.
+func (c *Client) Init(ctx context.Context, r InitRequest) error {
+	if r.Kit == nil && c.o.Password.Kind != PasswordTTY {
+		return &Error{Err: ErrUsage, Message: "nowhere to write the recovery kit", Advice: "name a file with --kit FILE"}
+	}
 	s, err := c.any(ctx)
 	if err != nil {
-		return kit, err
+		return err
 	}
-	f, err := c.withPassword(ctx, s, wire.OpInit, r)
-	if err != nil {
-		return kit, err
-	}
-	if len(f.Values) == 1 {
-		kit = f.Values[0]
-	}
-	return kit, nil
+	_, err = c.withPassword(ctx, s, wire.OpInit, r, r.Kit)
+	return err
 }
 
 // Unlock gives the password to the long-lived agent, starting it if need be.
@@ -154,10 +151,13 @@ type head struct {
 // and says with Complete how it ended.
 func (c *Client) Grant(ctx context.Context, r GrantRequest) (*Grant, error) {
 	var g granted
-	f, err := c.call(ctx, wire.OpGrant, r, &g)
+	f, s, err := c.callOn(ctx, wire.OpGrant, r, &g)
 	if err != nil {
 		return nil, err
 	}
+	c.mu.Lock()
+	c.grants[g.ID] = s
+	c.mu.Unlock()
 	if len(f.Values) != len(g.Secrets) {
 		f.Close()
 		return nil, fmt.Errorf("read grant: %w: %d values for %d secrets", ErrInternal, len(f.Values), len(g.Secrets))
@@ -169,9 +169,16 @@ func (c *Client) Grant(ctx context.Context, r GrantRequest) (*Grant, error) {
 	return out, nil
 }
 
-// Complete records how the use of a grant ended.
+// Complete records how the use of a grant ended, with the agent that gave it.
 func (c *Client) Complete(ctx context.Context, r Completion) error {
-	_, err := c.call(ctx, wire.OpComplete, r, nil)
+	c.mu.Lock()
+	s := c.grants[r.GrantID]
+	delete(c.grants, r.GrantID)
+	c.mu.Unlock()
+	if s == nil {
+		return &Error{Err: ErrNotFound, Message: fmt.Sprintf("complete grant %q: %v", r.GrantID, ErrNotFound)}
+	}
+	_, err := s.do(ctx, wire.OpComplete, r, nil, nil)
 	return err
 }
 
