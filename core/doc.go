@@ -5,6 +5,7 @@
 //	config    which home, app and environment a command means; .ov.yaml, trust
 //	agent     what clients say to ov-agent, the one program that holds keys
 //	encode    the spellings of a value: exact, encoded, squeezed; what is specific to it
+//	rule      the streaming engine of pattern scanners: keywords, windows, hold-back
 //
 // Data flows one way. Imports are policy: imports.txt says who may import what,
 // and a test holds the tree against it; reveal.txt lists every place that may

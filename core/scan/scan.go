@@ -8,6 +8,8 @@ package scan
 const (
 	MaxWindow  = 64 << 10 // Before + the keyword + Need, and Max
 	MaxID      = 64       // of Rule.ID, a slug
+	MaxBehind  = 256      // of Rule.Behind
+	MaxFollow  = 4 << 10  // bytes that Follow may ask to hold
 	MinLiteral = 3        // the shortest keyword
 )
 
@@ -24,21 +26,37 @@ const (
 
 // A Rule declares when a scanner wants to be asked and how much it needs to see.
 type Rule struct {
-	ID       string            // slug, shown in the marker [REDACTED:ID]
-	Keywords []string          // literals; one of them is in every finding, or shortly before it
-	Fold     bool              // keywords match without regard to ASCII case
-	Before   int               // bytes before the keyword that Check sees; they are held back for ever
-	Need     int               // bytes after the keyword's start at which Check must decide
-	Max      int               // bytes that an Open span may swallow at most
-	Tier     Tier              // lowest level at which the rule is on
-	Swallow  func(b byte) bool // an Open span goes on while it says so
+	ID       string   // slug, shown in the marker [REDACTED:ID]
+	Keywords []string // literals; one of them is in every finding, or shortly before it
+	Fold     bool     // keywords match without regard to ASCII case
+	After    bool     // findings start after the keyword, so it passes without being held
+	Behind   int      // bytes before the keyword that Check sees as context and never masks
+	Before   int      // bytes before the keyword that Check sees and may mask; they are held back
+	Need     int      // bytes after the keyword's start at which Check must decide
+	Max      int      // length of an Open span at most; no less than Before+Need
+	Tier     Tier     // lowest level at which the rule is on
+	Plain    bool     // findings are not learned as needles for the rest of the stream
+
+	// Lead says how many of the last bytes of b could belong to a finding whose
+	// keyword comes next, Before at most; no others are held, and a span never
+	// starts before them. It may not take back with a longer b what it gave up.
+	// Nil means Before.
+	Lead func(b []byte) int
+
+	// Swallow and Follow carry an Open span on; one of them is enough. Swallow
+	// goes byte by byte, while it says so. Follow gets the bytes after the span
+	// and takes n of them: none and more false ends the span, more holds the
+	// rest until there are MaxFollow bytes or the end. It starts with state 0.
+	Swallow func(b byte) bool
+	Follow  func(state uint32, b []byte, final bool) (n int, next uint32, more bool)
 }
 
 // A Span is a range of the window to mask.
 type Span struct {
-	Start, End int  // within the window
-	Rule       int  // index into Rules()
-	Open       bool // mask on after End while the rule's Swallow says so, up to its Max
+	Start, End int    // within the window
+	Rule       int    // index into Rules()
+	Open       bool   // mask on after End as the rule's Swallow or Follow says, up to its Max
+	Label      string // what a check said of it ("checksum ok"), for the audit; it never gates
 }
 
 // A Scanner finds secrets by shape. Its methods are pure and safe for
@@ -48,6 +66,8 @@ type Scanner interface {
 	Rules() []Rule
 	// Check looks at a window in which a keyword of the rule starts at offset at.
 	// more asks to be called again with a longer window; it is never true when
-	// final (no more input will come) or when Need bytes are there.
+	// final (no more input will come) or when Need bytes are there. With more,
+	// a span tells from where on bytes must wait; without one all from the
+	// start of what may be masked do.
 	Check(rule int, window []byte, at int, final bool) (spans []Span, more bool)
 }
