@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/opaquevault/ov/core/agent"
+)
+
+func (c *cli) auditCmd() *cobra.Command {
+	return noun("audit", "Who used which secret, when and for what", c.auditShowCmd(), c.auditVerifyCmd())
+}
+
+func (c *cli) auditShowCmd() *cobra.Command {
+	var q agent.AuditQuery
+	var since time.Duration
+	cmd := c.jsonFlag(&cobra.Command{Use: "show", Short: "Show the audit log, the oldest line first", Args: noArgs,
+		RunE: c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
+			if since > 0 {
+				q.Since = time.Now().Add(-since)
+			}
+			lines, err := client.AuditShow(cmd.Context(), q)
+			if err != nil {
+				return err
+			}
+			for _, l := range lines {
+				if c.json {
+					c.printf("%s\n", l.Record)
+				} else {
+					c.printf("%s\n", clean(l.Text))
+				}
+			}
+			return nil
+		})})
+	cmd.Flags().IntVarP(&q.Limit, "lines", "n", 0, "the last `N` lines only")
+	cmd.Flags().DurationVar(&since, "since", 0, "only what is younger, as 24h")
+	cmd.Flags().StringVar(&q.Name, "name", "", "only what touched the secret `NAME`")
+	return cmd
+}
+
+func (c *cli) auditVerifyCmd() *cobra.Command {
+	return c.jsonFlag(&cobra.Command{Use: "verify", Short: "Check that the audit log is whole", Args: noArgs,
+		RunE: c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
+			r, err := client.AuditVerify(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if c.json {
+				err = c.printJSON(r)
+			}
+			if r.FirstAt != "" || r.Problem != "" {
+				return fmt.Errorf("verify audit log: %s: %s", r.FirstAt, r.Problem)
+			}
+			if !c.json {
+				c.printf("%d records, unbroken\n", r.Records)
+			}
+			return err
+		})})
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/config"
+	"github.com/opaquevault/ov/core/proc"
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// errUsage is wrapped by every mistake on the command line.
+var errUsage = errors.New("usage")
+
+// An outcome is one row of the table of exit codes.
+type outcome struct {
+	code  int
+	means string
+	errs  []error // the sentinels that lead here; the first row that has one wins
+}
+
+// outcomes is the one place that maps errors to exit codes. `ov help exit`
+// prints it, and a test holds every row.
+func outcomes() []outcome {
+	return []outcome{
+		{0, "it worked", nil},
+		{1, "the operation failed", nil},
+		{2, "usage: the command line is wrong", []error{errUsage, secret.ErrRef, agent.ErrUsage}},
+		{3, "secrets were found (ov scan)", nil},
+		{4, "locked: no password, or a wrong one", []error{agent.ErrLocked, agent.ErrPassword, agent.ErrPause}},
+		{5, "not found", []error{agent.ErrNotFound, agent.ErrNoVault}},
+		{6, "conflict: it exists, or changed meanwhile", []error{agent.ErrExists, agent.ErrVaultExists, agent.ErrConflict}},
+		{7, "changes are pending (ov import)", nil},
+		{8, "denied", []error{agent.ErrDenied, agent.ErrApproval, config.ErrUntrusted}},
+	}
+}
+
+// Exit codes of ov run beside the child's own; it uses no others.
+const (
+	exitSelf    = 125 // ov itself failed, usage and locked included
+	exitNotExec = 126
+	exitNoCmd   = 127
+	exitSignal  = 128 // + the signal's number
+)
+
+// exitCode maps an error to the exit status, apart from ov run's own rules.
+func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	for _, o := range outcomes() {
+		for _, e := range o.errs {
+			if errors.Is(err, e) {
+				return o.code
+			}
+		}
+	}
+	return 1
+}
+
+// runCode maps an error of ov run.
+func runCode(err error) int {
+	switch {
+	case errors.Is(err, proc.ErrNotFound):
+		return exitNoCmd
+	case errors.Is(err, proc.ErrNotExecutable):
+		return exitNotExec
+	}
+	return exitSelf
+}
+
+// exited carries the status of a child through cobra.
+type exited struct{ code int }
+
+func (e exited) Error() string { return fmt.Sprintf("exit status %d", e.code) }
+
+// hinted is an error with what to do about it.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+
+// usage marks err as a mistake on cmd's command line.
+func usage(cmd *cobra.Command, err error) error {
+	return hinted{fmt.Errorf("%s: %w: %w", cmd.CommandPath()[len("ov"):], errUsage, err), fmt.Sprintf("see \"%s --help\"", cmd.CommandPath())}
+}
+
+// report prints err and its hint, and returns the exit status.
+func (c *cli) report(cmd *cobra.Command, err error) int {
+	if err == nil {
+		return 0
+	}
+	if e := (exited{}); errors.As(err, &e) {
+		return e.code
+	}
+	c.say("%s", strings.TrimPrefix(err.Error(), " "))
+	if h := hint(err); h != "" {
+		c.say("hint: %s", h)
+	}
+	if cmd != nil && cmd.Name() == "run" {
+		return runCode(err)
+	}
+	return exitCode(err)
+}
+
+// hint says what to do about err, or nothing.
+func hint(err error) string {
+	if h := (hinted{}); errors.As(err, &h) {
+		return h.hint
+	}
+	if similar := agent.Similar(err); len(similar) > 0 {
+		return "did you mean " + strings.Join(similar, ", ") + "?"
+	}
+	if h := agent.Hint(err); h != "" {
+		return h
+	}
+	for _, h := range []struct {
+		err  error
+		hint string
+	}{
+		{agent.ErrNoVault, `run "ov vault init" to make one`},
+		{agent.ErrVaultExists, `"ov status" shows it; another one needs another folder: --home or OV_HOME`},
+		{agent.ErrLocked, `run "ov unlock", or set OV_PASSWORD_FILE`},
+		{config.ErrUntrusted, `read the file, then run "ov trust"`},
+		{agent.ErrNotFound, `"ov secret list" shows what is there`},
+		{agent.ErrExists, `"ov secret set" replaces it`},
+		{secret.ErrMarker, "this is masked output, not the secret itself; take the value from where it was issued"},
+		{secret.ErrShort, "with --plain it is stored as no secret: injected, and shown as it is"},
+		{secret.ErrTooLong, "keep large material in a file and store the key that opens it"},
+		{secret.ErrEmpty, "give a value: terminal, --stdin, --file or --generate"},
+		{agent.ErrUnavailable, `ov-agent belongs beside ov: "make build" or "go install ./cmd/..." puts it there`},
+	} {
+		if errors.Is(err, h.err) {
+			return h.hint
+		}
+	}
+	return ""
+}
+
+// clean makes text safe for a terminal: what it names can come from a hostile
+// repository or server. Control characters are shown as escapes.
+func clean(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			fmt.Fprintf(&b, "\\u%04x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,152 @@
+// Command ov runs commands with secrets that never come back: see README.md.
+//
+// main takes streams and returns a number; a command is one function in the
+// file of its noun; errors.go alone knows exit codes and hints.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/opaquevault/ov/core/config"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// streams are what the process was started with.
+type streams struct{ in, out, err *os.File }
+
+// cli is one invocation: its streams and the flags that every command has.
+type cli struct {
+	streams
+	home, app, env string
+	passwordStdin  bool
+	json           bool
+}
+
+// run is the whole program: arguments and streams in, exit status out.
+func run(args []string, s streams) int {
+	// Without a handler a broken pipe on stdout would end ov before the audit
+	// record is complete; ignoring the signal would pass that on to children.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	c := &cli{streams: s}
+	root := c.root()
+	root.SetArgs(args)
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	cmd, err := root.ExecuteContextC(context.Background())
+	return c.report(cmd, err)
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ov",
+		Short:         "Run commands with secrets; no trace of them comes back",
+		Args:          noArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return c.welcome(cmd.Context()) },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	f := root.PersistentFlags()
+	f.StringVar(&c.home, "home", "", "the `folder` that holds everything (default: OV_HOME or ~/.ov)")
+	f.StringVarP(&c.app, "app", "a", "", "app instead of the one of .ov.yaml")
+	f.StringVarP(&c.env, "env", "e", "", "environment instead of the one of .ov.yaml")
+	f.BoolVar(&c.passwordStdin, "password-stdin", false, "read the master password from stdin")
+	root.AddGroup(&cobra.Group{ID: "day", Title: "Every day:"}, &cobra.Group{ID: "place", Title: "Where you are:"},
+		&cobra.Group{ID: "vault", Title: "The vault:"}, &cobra.Group{ID: "about", Title: "About ov:"})
+	add(root, "day", c.runCmd(), c.secretCmd(), c.redactCmd())
+	add(root, "place", c.initCmd(), c.trustCmd(), c.statusCmd(), c.appCmd(), c.envCmd())
+	add(root, "vault", c.vaultCmd(), c.unlockCmd(), c.lockCmd(), c.agentCmd(), c.auditCmd())
+	add(root, "about", c.versionCmd())
+	root.SetHelpCommandGroupID("about")
+	root.SetCompletionCommandGroupID("about")
+	root.AddCommand(topics()...)
+	return root
+}
+
+func add(root *cobra.Command, group string, cmds ...*cobra.Command) {
+	for _, cmd := range cmds {
+		cmd.GroupID = group
+		root.AddCommand(cmd)
+	}
+}
+
+// noun returns a command that only holds verbs.
+func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usage(cmd, fmt.Errorf("unknown command %q", args[0]))
+		}
+		return usage(cmd, errors.New("which verb?"))
+	}, RunE: func(cmd *cobra.Command, _ []string) error { return nil }}
+	cmd.AddCommand(verbs...)
+	return cmd
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 && cmd.HasSubCommands() {
+		return usage(cmd, fmt.Errorf("unknown command %q", args[0]))
+	}
+	return nArgs(0)(cmd, args)
+}
+
+// nArgs accepts exactly n arguments.
+func nArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usage(cmd, fmt.Errorf("%d arguments, want %d", len(args), n))
+		}
+		return nil
+	}
+}
+
+// maxArgs accepts at most n arguments.
+func maxArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usage(cmd, fmt.Errorf("%d arguments, want at most %d", len(args), n))
+		}
+		return nil
+	}
+}
+
+// jsonFlag gives a command --json.
+func (c *cli) jsonFlag(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")
+	return cmd
+}
+
+// printJSON writes v to stdout, indented, field order as declared.
+func (c *cli) printJSON(v any) error {
+	e := json.NewEncoder(c.out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// printf writes data to stdout.
+func (c *cli) printf(format string, args ...any) { fmt.Fprintf(c.out, format, args...) }
+
+// say tells the person something; it is no data and goes to stderr.
+func (c *cli) say(format string, args ...any) {
+	io.WriteString(c.err, "ov: "+clean(fmt.Sprintf(format, args...))+"\n")
+}
+
+// options returns what the configuration is resolved from.
+func (c *cli) options() (config.Options, error) {
+	o, err := config.Lookup()
+	o.Home, o.App, o.Env = c.home, c.app, c.env
+	return o, err
+}

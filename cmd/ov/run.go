@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/opaquevault/ov/core/broker"
+	"github.com/opaquevault/ov/core/config"
+	"github.com/opaquevault/ov/core/redact"
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// runFlags are the flags of ov run.
+type runFlags struct {
+	secrets, lanes, reason string
+	pristine, keep         bool
+	timeout                time.Duration
+}
+
+func (c *cli) runCmd() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [flags] -- COMMAND [ARG...]",
+		Short: "Run a command with secrets; every trace of them is masked",
+		Long: `Runs COMMAND with secrets in its environment. What it prints comes back with every secret, plain or encoded,
+replaced by [REDACTED:NAME]. stdin is the command's own.
+
+Which secrets: --secrets, else the list in .ov.yaml, else all of the app and environment.
+The exit status is the command's own; 125 means that ov itself failed (see "ov help exit").`,
+		Example: `  ov run -- npm test
+  ov run --secrets DATABASE_URL,TOKEN=GITHUB_TOKEN -- ./deploy
+  ov run --env production --secrets API_KEY -- sh -c 'curl -H "X-Key: $API_KEY" https://api.example.com'`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage(cmd, errors.New("no command"))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return c.runChild(cmd.Context(), f, args) },
+	}
+	fl := cmd.Flags()
+	fl.SetInterspersed(false)
+	fl.StringVarP(&f.secrets, "secrets", "s", "", "`NAMES` separated by commas; VAR=NAME renames")
+	fl.StringVar(&f.lanes, "redact", "all", "what to look for: `LANES` of exact,encoded,squeezed,fragments")
+	fl.BoolVar(&f.pristine, "pristine", false, "start from an empty environment")
+	fl.BoolVar(&f.keep, "keep-existing", false, "leave variables alone that are set already")
+	fl.DurationVar(&f.timeout, "timeout", 0, "end the command after this long: TERM, then KILL")
+	fl.StringVar(&f.reason, "reason", "", "why, for the audit log")
+	return cmd
+}
+
+func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
+	cfg, err := c.context(f.secrets == "")
+	if err != nil {
+		return err
+	}
+	wants, err := f.wants(cfg)
+	if err != nil {
+		return err
+	}
+	lanes, err := redact.ParseLanes(f.lanes)
+	if err != nil {
+		return fmt.Errorf("%w: --redact: %w", errUsage, err)
+	}
+	if c.passwordStdin {
+		return fmt.Errorf("%w: --password-stdin: stdin belongs to the command; use OV_PASSWORD_FILE or \"ov unlock\"", errUsage)
+	}
+	client, err := c.connect(ctx, cfg.Home)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	dir, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("find working directory: %w", err)
+	}
+	r := broker.Request{
+		Argv: argv, Dir: dir, Environ: os.Environ(), Pristine: f.pristine, KeepExisting: f.keep,
+		Wants: wants, Space: cfg.Context(), Redact: redact.Options{Lanes: lanes}, Timeout: f.timeout, Reason: f.reason,
+		Stdin: c.in, Stdout: c.out, Stderr: c.err, Signals: forwarded(),
+		Notice: func(line string) { c.say("%s", line) },
+		Opened: func(n int) {
+			if wants == nil && isTerminal(c.err) {
+				c.say("%d secrets of %s", n, cfg.Context().Space())
+			}
+		},
+	}
+	code, err := broker.Run(ctx, client, r)
+	if err != nil || code == 0 {
+		return err
+	}
+	return exited{code}
+}
+
+// forwarded returns the signals that are the child's to answer.
+func forwarded() <-chan os.Signal {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	return signals
+}
+
+// wants returns which secrets go where; nil means all of the environment.
+func (f *runFlags) wants(cfg *config.Config) ([]broker.Want, error) {
+	entries := []config.Entry(nil)
+	if cfg.Project != nil && cfg.Project.Trusted {
+		entries = cfg.Project.Secrets
+	}
+	if f.secrets != "" {
+		entries = nil
+		for item := range strings.SplitSeq(f.secrets, ",") {
+			item = strings.TrimSpace(item)
+			as, name, renamed := strings.Cut(item, "=")
+			if !renamed {
+				as, name = "", item
+			} else if err := secret.CheckName(as); err != nil {
+				return nil, fmt.Errorf("%w: --secrets: %w", errUsage, err)
+			}
+			entries = append(entries, config.Entry{Name: name, As: as})
+		}
+	}
+	if entries == nil {
+		return nil, nil
+	}
+	wants := []broker.Want{}
+	for _, e := range entries {
+		ref, err := secret.ParseRef(e.Name, cfg.Context())
+		if err != nil {
+			return nil, err
+		}
+		if e.Deliver != "" && e.Deliver != "env" {
+			return nil, fmt.Errorf("deliver %q as %s: not there yet, only env is", e.Name, e.Deliver)
+		}
+		w := broker.Want{Ref: ref, As: e.As}
+		if w.As == "" {
+			w.As = ref.Name
+		}
+		if slices.ContainsFunc(wants, func(o broker.Want) bool { return o.As == w.As }) {
+			return nil, fmt.Errorf("%w: two secrets for the variable %s", errUsage, w.As)
+		}
+		wants = append(wants, w)
+	}
+	return wants, nil
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/config"
+)
+
+// statusView is `ov status --json`: these names stay.
+type statusView struct {
+	Home    string         `json:"home"`
+	Vault   bool           `json:"vault"`
+	App     config.Setting `json:"app"`
+	Env     config.Setting `json:"environment"`
+	Project *projectView   `json:"project,omitempty"`
+	Agent   agentJSON      `json:"agent"`
+	Coding  string         `json:"coding_agent,omitempty"`
+}
+
+type projectView struct {
+	File    string `json:"file"`
+	Trusted bool   `json:"trusted"`
+}
+
+// status collects what there is to say about here and now. It opens nothing.
+func (c *cli) status(ctx context.Context) (*statusView, error) {
+	o, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(o)
+	if err != nil && !errors.Is(err, config.ErrUntrusted) {
+		return nil, err
+	}
+	client, err := c.connect(ctx, cfg.Home)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	st, err := client.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := &statusView{Home: cfg.Home, Vault: st.Vault, App: cfg.App, Env: cfg.Env, Agent: agentView(st)}
+	if cfg.Project != nil {
+		v.Project = &projectView{cfg.Project.Path, cfg.Project.Trusted}
+	}
+	return v, nil
+}
+
+func (c *cli) statusCmd() *cobra.Command {
+	return c.jsonFlag(&cobra.Command{Use: "status", Short: "Say which vault, app and environment this is, and why", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v, err := c.status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return c.printJSON(v)
+			}
+			w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintf(w, "app\t%s\t%s\nenvironment\t%s\t%s\n", v.App.Value, from(v.App), v.Env.Value, from(v.Env))
+			if p := v.Project; p != nil && !p.Trusted {
+				fmt.Fprintf(w, "project\t%s\tnot trusted, so it decides nothing: \"ov trust\"\n", clean(p.File))
+			}
+			fmt.Fprintf(w, "home\t%s\t%s\n", v.Home, map[bool]string{true: "", false: `no vault yet: "ov vault init"`}[v.Vault])
+			return w.Flush()
+		}})
+}
+
+func from(s config.Setting) string {
+	return strings.TrimSpace("from " + string(s.Rung) + " " + clean(s.Where))
+}
+
+func (c *cli) vaultStatusCmd() *cobra.Command {
+	return c.jsonFlag(&cobra.Command{Use: "status", Short: "Say whether there is a vault, and whether it is open", Args: noArgs,
+		RunE: c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
+			home, err := c.homeFolder()
+			if err != nil {
+				return err
+			}
+			st, err := client.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return c.printJSON(struct {
+					Home  string    `json:"home"`
+					Vault bool      `json:"vault"`
+					Agent agentJSON `json:"agent"`
+				}{home, st.Vault, agentView(st)})
+			}
+			if !st.Vault {
+				return fmt.Errorf("vault in %q: %w", home, agent.ErrNoVault)
+			}
+			c.printf("vault in %s\n%s\n", home, describe(st))
+			return nil
+		})})
+}
+
+// welcome is `ov` alone: what to do next.
+func (c *cli) welcome(ctx context.Context) error {
+	v, err := c.status(ctx)
+	if err != nil {
+		return err
+	}
+	c.printf("ov runs commands with secrets; no trace of them comes back.\n\n")
+	if !v.Vault {
+		c.printf(`There is no vault in %s yet. Start with:
+
+  ov vault init                 make one; asks for a master password
+  ov unlock                     keep it open for a while
+  ov secret set API_KEY         store a secret; asks for the value
+  ov run -- sh -c 'env'         run a command with it, and see nothing of it
+
+`, v.Home)
+	} else {
+		c.printf(`Here: %s/%s (%s). %s.
+
+  ov secret list                what is there
+  ov secret set NAME            store a secret; asks for the value
+  ov run -- COMMAND             run a command with the secrets
+  ov status                     why this app and environment
+
+`, v.App.Value, v.Env.Value, from(v.App), map[bool]string{true: "The vault is locked", false: "The vault is open"}[v.Agent.Locked])
+	}
+	c.printf("\"ov help\" lists every command.\n")
+	return nil
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/opaquevault/ov/core/agent"
+)
+
+// topics are help pages: `ov help exit`.
+func topics() []*cobra.Command {
+	return []*cobra.Command{
+		{Use: "exit", Short: "Exit codes", Long: exitHelp()},
+		{Use: "environment", Short: "Variables that ov reads", Long: environmentHelp},
+		{Use: "files", Short: "Files that ov reads and writes", Long: filesHelp},
+	}
+}
+
+func exitHelp() string {
+	var b strings.Builder
+	b.WriteString("Exit codes of ov:\n\n")
+	for _, o := range outcomes() {
+		fmt.Fprintf(&b, "  %3d  %s\n", o.code, o.means)
+	}
+	b.WriteString(`
+"ov run" uses none of these but passes on the command's own status, and:
+
+`)
+	fmt.Fprintf(&b, "  %3d  ov itself failed, usage, locked and denied included; nothing unmasked was passed on\n", exitSelf)
+	fmt.Fprintf(&b, "  %3d  the command is there but cannot be run\n", exitNotExec)
+	fmt.Fprintf(&b, "  %3d  the command was not found\n", exitNoCmd)
+	fmt.Fprintf(&b, "%3d+n  signal n ended the command\n", exitSignal)
+	return b.String()
+}
+
+const environmentHelp = `Variables that ov reads:
+
+  OV_HOME              the folder that holds everything (default ~/.ov; --home is stronger)
+  OV_APP, OV_ENV       app and environment (--app and --env are stronger, .ov.yaml is weaker)
+  OV_PASSWORD_FILE     a file with the master password, for scripts; keep it 0600
+  OV_PASSWORD_COMMAND  a command that prints the master password
+  OV_PASSWORD          the master password itself: works, warns, is seen by too many
+
+The master password comes from the first of: an unlocked agent, --password-stdin, OV_PASSWORD_FILE,
+OV_PASSWORD_COMMAND, OV_PASSWORD, the terminal. None of OV_PASSWORD* is passed on to commands that ov runs.`
+
+const filesHelp = `Files that ov reads and writes:
+
+  .ov.yaml       app, environment and secrets of a folder and the folders below it; holds no secret.
+                 The nearest one upward counts, up to the home folder. Not used before "ov trust".
+  ~/.ov          OV_HOME, mode 0700: everything else
+    config.toml  app and environment where nothing stronger says otherwise ("ov app use", "ov env use")
+    trust/       one file for each .ov.yaml that was trusted, by path and content
+  and what ov-agent alone reads and writes there: the sealed store, the device's key and the audit log.`
+
+// completeRefs offers names of secrets, if an agent is unlocked: completion
+// never asks for a password.
+func (c *cli) completeRefs(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	const none = cobra.ShellCompDirectiveNoFileComp
+	cfg, err := c.context(false)
+	if err != nil || len(args) > 0 {
+		return nil, none
+	}
+	client, err := agent.Connect(cmd.Context(), agent.Options{Home: cfg.Home, Client: "cli"})
+	if err != nil {
+		return nil, none
+	}
+	defer client.Close()
+	infos, err := client.List(cmd.Context(), cfg.App.Value, cfg.Env.Value, "")
+	if err != nil {
+		return nil, none
+	}
+	var names []string
+	for _, i := range infos {
+		names = append(names, i.Ref.Name)
+	}
+	return names, none
+}

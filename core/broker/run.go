@@ -1,0 +1,112 @@
+// Package broker is the one place where values, environment and pipes meet.
+// Read Run first: everything that ov promises happens in it, in this order.
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/proc"
+	"github.com/opaquevault/ov/core/redact"
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// An Agent releases values for a declared, audited grant. *agent.Client is one.
+type Agent interface {
+	Grant(context.Context, agent.GrantRequest) (*agent.Grant, error)
+	Complete(context.Context, agent.Completion) error
+}
+
+// A Want is one secret and the variable that it goes into.
+type Want struct {
+	Ref secret.Ref
+	As  string
+}
+
+// A Request is one command to run with secrets.
+type Request struct {
+	Argv    []string
+	Dir     string
+	Environ []string // what the child inherits, before secrets
+	Wants   []Want   // nil: every secret of Space
+	Space   secret.Ref
+
+	Pristine     bool // inherit nothing; Environ only finds the command
+	KeepExisting bool // a variable that is set stays as it is
+	Redact       redact.Options
+	Timeout      time.Duration // 0: none
+	Reason       string
+
+	Stdin          *os.File
+	Signals        <-chan os.Signal // passed on to the child's group
+	Stdout, Stderr io.Writer
+	Notice         func(string) // hears what a person should know; never a value
+	Opened         func(int)    // hears how many secrets the child gets
+}
+
+// Run starts a command with secrets in its environment and passes on what it
+// prints with every trace of them masked. It returns the child's exit status as
+// a shell would. An error means that ov itself failed: then no unmasked byte
+// was passed on, and no child is left running.
+func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
+	// 1. Find the command; without one nothing is decrypted.
+	path, err := proc.Resolve(r.Argv[0], r.Dir, r.Environ)
+	if err != nil {
+		return 0, err
+	}
+	// 2. Ask for the values: policy, audit, decryption, in this order.
+	grant, err := a.Grant(ctx, r.declare(path))
+	if err != nil {
+		return 0, err
+	}
+	defer grant.Wipe()
+	done := agent.Completion{GrantID: grant.ID}
+	defer func() {
+		if err != nil {
+			done.Failure = failure(err)
+		}
+		if cerr := a.Complete(context.WithoutCancel(ctx), done); cerr != nil {
+			r.Notice(fmt.Sprintf("complete audit record: %v", cerr))
+		}
+	}()
+	// 3. Every value becomes a variable and a needle at once.
+	env, needles, err := r.inject(grant)
+	if err != nil {
+		return 0, err
+	}
+	r.Opened(len(grant.Secrets))
+	// 4. Masking stands before there is anything to mask.
+	set, err := redact.Compile(needles, r.Redact)
+	if err != nil {
+		return 0, err
+	}
+	stdout, stderr := newStream(r.Stdout, set), newStream(r.Stderr, set)
+	// 5. Start the child. stdin is its own.
+	p, err := proc.Start(proc.Spec{Path: path, Args: r.Argv, Env: env, Dir: r.Dir, Stdin: r.Stdin})
+	if err != nil {
+		return 0, err
+	}
+	// 6. Mask until both pipes end; whatever fails ends the child.
+	status, err := r.attend(ctx, p, stdout, stderr)
+	// 7. Report what was masked.
+	done.Exit, done.Masked = status.Exit(), counts(stdout, stderr)
+	return done.Exit, err
+}
+
+// failure is the word for err in the audit record, which keeps no messages.
+func failure(err error) string {
+	switch {
+	case errors.Is(err, ErrMasking):
+		return "masking"
+	case errors.Is(err, ErrSink):
+		return "output"
+	case errors.Is(err, ErrTimeout):
+		return "timeout"
+	}
+	return "start"
+}
