@@ -1,61 +1,161 @@
 package encode
 
 import (
+	"bytes"
+	"encoding/ascii85"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
+	"unicode/utf8"
 )
 
-// base64At appends the base64 of p as it stands shift bytes after a multiple
-// of three, without the characters at both ends that depend on its neighbours.
-// It returns the part of p that the rest spells.
-func base64At(dst, p []byte, enc *base64.Encoding, shift int) []byte {
-	var pad [2]byte
-	start := len(dst)
-	dst = enc.AppendEncode(dst, append(pad[:shift:shift], p...))
-	first := (8*shift + 5) / 6
-	last := (shift + len(p)) * 8 / 6
-	return append(dst[:start], dst[start+first:start+last]...)
-}
-
-// base32At does for base32 and five bytes what base64At does.
-func base32At(dst, p []byte, shift int) []byte {
-	var pad [4]byte
-	start := len(dst)
-	dst = base32.StdEncoding.AppendEncode(dst, append(pad[:shift:shift], p...))
-	first := (8*shift + 4) / 5
-	last := (shift + len(p)) * 8 / 5
-	return append(dst[:start], dst[start+first:start+last]...)
-}
-
-// bases adds the forms of the base64 family.
+// bases adds the encodings that turn bytes into letters.
 func (s *Source) bases() {
 	for shift := range 3 {
-		s.make("base64", true, func(dst []byte) []byte { return base64At(dst, s.text, base64.RawStdEncoding, shift) })
-		s.make("base64url", true, func(dst []byte) []byte { return base64At(dst, s.text, base64.RawURLEncoding, shift) })
+		s.make("base64", true, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawStdEncoding, shift) })
+		s.make("base64url", true, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawURLEncoding, shift) })
 	}
 	for shift := range 5 {
-		s.make("base32", true, func(dst []byte) []byte { return base32At(dst, s.text, shift) })
+		s.make("base32", true, func(dst []byte) []byte { return appendBase32(dst, s.text, shift) })
 	}
-	s.make("hex", true, func(dst []byte) []byte { return hex.AppendEncode(dst, s.text) })
-	s.make("hex", true, func(dst []byte) []byte { return appendUpper(hex.AppendEncode(dst, s.text), len(dst)) })
+	if len(s.text) >= minHex {
+		s.make("hex", true, func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", lowerHex) })
+		s.make("hex", true, func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", upperHex) })
+	}
+	whole := s.text[:len(s.text)/4*4] // the rest of a group depends on what follows
+	s.make("ascii85", false, func(dst []byte) []byte { return appendASCII85(dst, whole) })
+	s.make("base85", false, func(dst []byte) []byte { return appendBase85(dst, whole) })
 }
 
-// make adds the form of the whole text that enc appends.
-func (s *Source) make(kind string, dense bool, enc func(dst []byte) []byte) {
-	start := len(s.arena)
-	s.arena = enc(s.arena)
-	p := s.arena[start:len(s.arena):len(s.arena)]
-	n := len(s.forms)
-	from := s.offset(s.text)
-	s.add(Form{Kind: kind, Bytes: p, Dense: dense, from: from, to: from + len(s.text)})
-	if len(s.forms) == n {
-		s.arena = s.arena[:start]
+// nested adds the encodings of encodings that are in daily use: a Kubernetes
+// secret of an encoded value, the -EncodedCommand of PowerShell (base64 of
+// UTF-16LE), a base64 value in a URL, a JSON document in a Docker secret.
+func (s *Source) nested() {
+	once := base64.StdEncoding.AppendEncode(nil, s.text)
+	wide := appendUTF16(nil, s.text, true)
+	hexed := hex.AppendEncode(nil, s.text)
+	quoted := appendJSON(nil, s.text, jsonPlain)
+	for shift := range 3 {
+		s.make("base64-base64", true, func(dst []byte) []byte { return appendBase64(dst, once, base64.RawStdEncoding, shift) })
+		s.make("base64-utf16", true, func(dst []byte) []byte { return appendBase64(dst, wide, base64.RawStdEncoding, shift) })
+		if len(quoted) != len(s.text) {
+			s.make("base64-json", false, func(dst []byte) []byte { return appendBase64(dst, quoted, base64.RawStdEncoding, shift) })
+		}
+		s.make("percent-base64", false, func(dst []byte) []byte {
+			b := appendBase64(nil, s.text, base64.RawStdEncoding, shift)
+			return appendPercent(dst, b, &percentStrict)
+		})
+	}
+	s.make("base64-hex", false, func(dst []byte) []byte { return appendBase64(dst, hexed, base64.RawStdEncoding, 0) })
+	s.make("hex-base64", false, func(dst []byte) []byte { return hex.AppendEncode(dst, bytes.TrimRight(once, "=")) })
+}
+
+// decoded adds the other spellings of a key that is kept as hex or base64: a
+// program reads the bytes that it stands for, and prints those.
+func (s *Source) decoded() {
+	raw, kind := decode(s.text)
+	if len(raw) < minForm {
+		return
+	}
+	if !utf8.Valid(raw) || s.bits(0, len(s.value)) >= minBits {
+		s.make("decoded", false, func(dst []byte) []byte { return append(dst, raw...) })
+	}
+	if kind == "hex" {
+		for shift := range 3 {
+			s.make("decoded-base64", true, func(dst []byte) []byte { return appendBase64(dst, raw, base64.RawStdEncoding, shift) })
+			s.make("decoded-base64url", true, func(dst []byte) []byte { return appendBase64(dst, raw, base64.RawURLEncoding, shift) })
+		}
+	}
+	for _, digits := range []string{lowerHex, upperHex} {
+		s.make("decoded-hex", true, func(dst []byte) []byte { return appendHexed(dst, raw, "", "", digits) })
 	}
 }
 
-// appendUpper turns p[from:] to upper case.
-func appendUpper(p []byte, from int) []byte {
+// decode returns the bytes that a value stands for, if it is a key of at least
+// eight bytes in hex, or of sixteen in base64 (any word of a multiple of four
+// letters is base64).
+func decode(text []byte) (raw []byte, kind string) {
+	if len(text) >= 16 && len(text)%2 == 0 {
+		if raw, err := hex.AppendDecode(nil, text); err == nil {
+			return raw, "hex"
+		}
+	}
+	trimmed := bytes.TrimRight(text, "=")
+	if len(trimmed) < 22 || len(text) > maxDecoded {
+		return nil, ""
+	}
+	for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		if raw, err := enc.AppendDecode(nil, trimmed); err == nil {
+			return raw, "base64"
+		}
+	}
+	return nil, ""
+}
+
+const maxDecoded = 1024 // longer ones are documents, not keys
+
+// appendBase64 appends the base64 of p as it stands shift bytes after a multiple
+// of three, without the characters at both ends that depend on its neighbours.
+func appendBase64(dst, p []byte, enc *base64.Encoding, shift int) []byte {
+	start := len(dst)
+	head := [3]byte{} // the group that the neighbour before p shares with it
+	n := 0
+	if shift > 0 {
+		n = copy(head[shift:], p)
+		dst = enc.AppendEncode(dst, head[:shift+n])
+	}
+	dst = enc.AppendEncode(dst, p[n:])
+	return trim(dst, start, (8*shift+5)/6, (shift+len(p))*8/6)
+}
+
+// appendBase32 does for base32 and its groups of five what appendBase64 does.
+func appendBase32(dst, p []byte, shift int) []byte {
+	start := len(dst)
+	enc := base32.StdEncoding.WithPadding(base32.NoPadding)
+	head := [5]byte{}
+	n := 0
+	if shift > 0 {
+		n = copy(head[shift:], p)
+		dst = enc.AppendEncode(dst, head[:shift+n])
+	}
+	dst = enc.AppendEncode(dst, p[n:])
+	return trim(dst, start, (8*shift+4)/5, (shift+len(p))*8/5)
+}
+
+// trim keeps the bytes first to last of dst[start:].
+func trim(dst []byte, start, first, last int) []byte {
+	if last <= first {
+		return dst[:start]
+	}
+	n := copy(dst[start:], dst[start+first:start+last])
+	return dst[:start+n]
+}
+
+// appendASCII85 appends the Ascii85 of Adobe, btoa and Python's a85encode.
+func appendASCII85(dst, p []byte) []byte {
+	start := len(dst)
+	dst = append(dst, make([]byte, ascii85.MaxEncodedLen(len(p)))...)
+	return dst[:start+ascii85.Encode(dst[start:], p)]
+}
+
+// appendBase85 appends the base85 of RFC 1924, as git and Python's b85encode
+// print it: Ascii85 in another alphabet and without its short form of zeros.
+func appendBase85(dst, p []byte) []byte {
+	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
+	for ; len(p) >= 4; p = p[4:] {
+		v := uint32(p[0])<<24 | uint32(p[1])<<16 | uint32(p[2])<<8 | uint32(p[3])
+		var group [5]byte
+		for i := range group {
+			group[4-i] = alphabet[v%85]
+			v /= 85
+		}
+		dst = append(dst, group[:]...)
+	}
+	return dst
+}
+
+// upper turns p[from:] to upper case, in place.
+func upper(p []byte, from int) []byte {
 	for i, c := range p[from:] {
 		if 'a' <= c && c <= 'z' {
 			p[from+i] = c - 'a' + 'A'

@@ -3,12 +3,11 @@ package encode
 import "bytes"
 
 // The shortest forms. A value of 4 to 7 bytes is matched as a whole word; any
-// other form is at least minForm bytes long, and those of a short value are at
-// least minShort, because the encoding of four digits turns up in any dump.
+// other form is longer.
 const (
-	minWord  = 4
-	minForm  = 8
-	minShort = 10
+	minWord = 4
+	minForm = 8
+	minHex  = 6 // a shorter value has no hex: that of four digits turns up in any dump
 )
 
 // A Form is one spelling of a value as some program prints it.
@@ -35,6 +34,8 @@ type Source struct {
 	info  []uint32
 	forms []Form
 	arena []byte
+	held  [][]byte // what parts returned
+	taken bool     // and that it did
 }
 
 // New returns a Source of value, which must not change as long as the Source
@@ -70,9 +71,6 @@ func (s *Source) end() []Form {
 // they are too few to look for.
 func (s *Source) add(f Form) {
 	least := minForm
-	if len(s.text) < minForm {
-		least = minShort
-	}
 	if f.Word {
 		least = minWord
 	}

@@ -1,25 +1,51 @@
 package encode
 
+import "sync"
+
+// What a fragment must say, in eighths of a bit (see the package comment).
+const (
+	minSource = 6      // bytes of the value that it spells, at least
+	perByte   = 20     // on average for each of them
+	minBits   = 8 * 30 // what a value must say before it is looked for in other orders and cases
+	wordCost  = 8 * 5  // a word of five letters or more, however long
+	shortCost = 8 * 6  // a word of four letters
+	stepCost  = 8      // a byte that continues a run: aaaa, 1234
+)
+
 // Specific reports for each i whether f.Bytes[i:i+n] says enough about the
-// value to be masked on its own.
+// value to be masked wherever it stands. It is nil if no run of n bytes does.
 func (f Form) Specific(n int) []bool {
-	if len(f.Bytes) < n {
+	if !f.Dense || len(f.Bytes) < n || n < 1 {
 		return nil
 	}
+	info := f.src.priced()
 	out := make([]bool, len(f.Bytes)-n+1)
+	some := false
 	for i := range out {
 		a, b := f.source(i), f.source(i+n)
-		out[i] = b-a >= minSource && f.src.bits(a, b) >= uint32(b-a)*perByte
+		if f.reverse {
+			a, b = b, a
+		}
+		out[i] = b-a >= minSource && info[b]-info[a] >= uint32(b-a)*perByte
+		some = some || out[i]
+	}
+	if !some {
+		return nil
 	}
 	return out
 }
 
-const (
-	minSource = 6  // the fewest bytes of the value that a fragment may spell
-	perByte   = 20 // what each must say on average, in eighths of a bit
-)
+// Window returns how long a run of the form must be to spell what n bytes of
+// its base64 do, but never less than n: the sparser the form, the longer.
+func (f Form) Window(n int) int {
+	if !f.Dense || f.to == f.from {
+		return n
+	}
+	return max(n, (minSource*len(f.Bytes)+f.to-f.from-1)/(f.to-f.from)+1)
+}
 
-// source is the byte of the value that byte i of the form spells.
+// source is the byte of the value that byte i of the form spells. Dense forms
+// spell it at a fixed rate, or at one that is near enough to it.
 func (f Form) source(i int) int {
 	if f.reverse {
 		i = len(f.Bytes) - i
@@ -29,25 +55,58 @@ func (f Form) source(i int) int {
 
 // bits is the information in value[a:b], in eighths of a bit.
 func (s *Source) bits(a, b int) uint32 {
-	if a > b {
-		a, b = b, a
-	}
-	if s.info == nil {
-		s.info = make([]uint32, len(s.value)+1)
-		for i, c := range s.value {
-			s.info[i+1] = s.info[i] + price(c)
-		}
-	}
-	return s.info[b] - s.info[a]
+	info := s.priced()
+	return info[b] - info[a]
 }
 
-// price is what a byte of a random value says, in eighths of a bit.
-func price(c byte) uint32 {
+// priced returns the sums of the information in the bytes before each.
+func (s *Source) priced() []uint32 {
+	if s.info != nil {
+		return s.info
+	}
+	// 1. What a byte says if the value is random.
+	cost := make([]uint8, len(s.value))
+	for i, c := range s.value {
+		cost[i] = price(c)
+	}
+	// 2. Words and runs say little.
+	runs(s.value, cost)
+	words().reduce(s.value, cost)
+	// 3. What is public by its place says nothing.
+	public(s.value, cost)
+	s.info = make([]uint32, len(cost)+1)
+	for i, c := range cost {
+		s.info[i+1] = s.info[i] + uint32(c)
+	}
+	return s.info
+}
+
+// price is what a byte of a random value says, in eighths of a bit: a digit
+// log2(10), a letter log2(26), since its case goes with its neighbours', and a
+// sign less than its due, because signs repeat in formats.
+func price(c byte) uint8 {
 	switch {
 	case '0' <= c && c <= '9':
 		return 26
 	case alphanumeric(c):
 		return 37
+	case c <= ' ':
+		return 8
+	case c >= 0x80:
+		return 40
 	}
 	return 24
 }
+
+// runs lowers the price of bytes that repeat or count on: from the third on.
+func runs(p []byte, cost []uint8) {
+	for i := 2; i < len(p); i++ {
+		step := p[i] - p[i-1]
+		if step == p[i-1]-p[i-2] && (step == 0 || step == 1 || step == 0xff) {
+			cost[i] = min(cost[i], stepCost)
+		}
+	}
+}
+
+// words returns the dictionary, which is read once.
+var words = sync.OnceValue(func() *dictionary { return newDictionary(wordList) })

@@ -3,26 +3,61 @@ package encode
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"strconv"
 )
 
 // Separators are the bytes that the squeezed view of a stream leaves out: what
 // programs put between the pieces of a value when they wrap, dump or list it.
 // Each is dropped on its own, whatever stands beside it, so that the view of a
-// value does not depend on its neighbours. ANSI escape sequences go as well.
+// value does not depend on its neighbours: `\x73` becomes x73, and a form says
+// so. ANSI escape sequences go as well.
 const Separators = "\r\n\t :-,\\\"'"
 
-// Squeezed returns the forms of the squeezed lane. See the function of that name.
+// Squeezed returns the forms of the squeezed lane. See the function of that
+// name. A value that is easily guessed has none: the digits of a list of
+// numbers spell any date.
 func (s *Source) Squeezed() []Form {
-	s.begin(16, 32*len(s.text)+256)
-	plain := func(dst []byte) []byte { return append(dst, s.text...) }
-	s.squeeze("exact", plain)
-	for shift := range 3 {
-		s.squeeze("base64", func(dst []byte) []byte { return base64At(dst, s.text, base64.RawStdEncoding, shift) })
-		s.squeeze("base64url", func(dst []byte) []byte { return base64At(dst, s.text, base64.RawURLEncoding, shift) })
+	if s.bits(0, len(s.value)) < minBits {
+		return nil
 	}
-	s.squeeze("hex", func(dst []byte) []byte { return hex.AppendEncode(dst, s.text) })
-	s.squeeze("hex", func(dst []byte) []byte { return appendUpper(hex.AppendEncode(dst, s.text), len(dst)) })
+	s.begin(16, 32*len(s.text)+256)
+	s.squeeze("exact", func(dst []byte) []byte { return append(dst, s.text...) })
+	for shift := range 3 {
+		s.squeeze("base64", func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawStdEncoding, shift) })
+		s.squeeze("base64url", func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawURLEncoding, shift) })
+	}
+	for shift := range 5 {
+		s.squeeze("base32", func(dst []byte) []byte { return appendBase32(dst, s.text, shift) })
+	}
+	for _, digits := range []string{lowerHex, upperHex} {
+		s.squeeze("hex", func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", digits) })
+		s.squeeze("hex-list", func(dst []byte) []byte { return appendHexed(dst, s.text, "0x", "", digits) })
+		s.squeeze("x-escape", func(dst []byte) []byte { return appendHexed(dst, s.text, "x", "", digits) })
+	}
+	s.squeeze("decimal-list", func(dst []byte) []byte {
+		for _, c := range s.text {
+			dst = strconv.AppendUint(dst, uint64(c), 10)
+		}
+		return dst
+	})
+	s.squeeze("octal-list", func(dst []byte) []byte {
+		for _, c := range s.text {
+			dst = append(dst, '0'+c>>6, '0'+c>>3&7, '0'+c&7)
+		}
+		return dst
+	})
+	s.squeeze("hex-words", func(dst []byte) []byte { return appendSwapped(dst, s.text) })
+	s.squeeze("hex-words", func(dst []byte) []byte { return appendSwapped(dst, s.text[1:]) })
 	return s.end()
+}
+
+// appendSwapped appends the 16-bit words of p as a little-endian machine prints
+// them, in hexdump and in od -x.
+func appendSwapped(dst, p []byte) []byte {
+	for ; len(p) >= 2; p = p[2:] {
+		dst = hex.AppendEncode(dst, []byte{p[1], p[0]})
+	}
+	return dst
 }
 
 // squeeze adds what enc appends, without its separators.
@@ -32,7 +67,7 @@ func (s *Source) squeeze(kind string, enc func(dst []byte) []byte) {
 		dst = enc(dst)
 		kept := dst[:start]
 		for _, c := range dst[start:] {
-			if !separator[c] {
+			if !separators[c] {
 				kept = append(kept, c)
 			}
 		}
@@ -40,8 +75,7 @@ func (s *Source) squeeze(kind string, enc func(dst []byte) []byte) {
 	})
 }
 
-// separator is Separators as a table.
-var separator = func() (t [256]bool) {
+var separators = func() (t set) {
 	for i := range len(Separators) {
 		t[Separators[i]] = true
 	}

@@ -1,0 +1,169 @@
+package encode
+
+import (
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// everyByte adds the spellings that escape each byte, special or not. They need
+// no escaping to be asked for: an attacker writes them in one line of shell.
+func (s *Source) everyByte() {
+	for _, digits := range []string{lowerHex, upperHex} {
+		s.make("percent-all", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "%", "", digits) })
+		s.make("percent-all-twice", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "%25", "", digits) })
+		s.make("x-escape", false, func(dst []byte) []byte { return appendHexed(dst, s.text, `\x`, "", digits) })
+		s.make("xml-hex-all", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "&#x", ";", digits) })
+		if utf8.Valid(s.text) {
+			s.make("json-all", false, func(dst []byte) []byte { return appendUnicode(dst, s.text, digits) })
+		}
+	}
+	s.make("xml-decimal-all", false, func(dst []byte) []byte {
+		for _, c := range s.text {
+			dst = append(strconv.AppendUint(append(dst, "&#"...), uint64(c), 10), ';')
+		}
+		return dst
+	})
+	s.make("octal-all", false, func(dst []byte) []byte {
+		for _, c := range s.text {
+			dst = append(dst, '\\', '0'+c>>6, '0'+c>>3&7, '0'+c&7)
+		}
+		return dst
+	})
+	s.make("quoted-printable-all", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "=", "", upperHex) })
+}
+
+// alphabets adds the spellings in other alphabets and the same in another order.
+func (s *Source) alphabets() {
+	// The forms end before the zero that both byte orders put at other ends.
+	s.make("utf16", true, func(dst []byte) []byte { return appendUTF16(dst, s.text, true) })
+	if !ascii(s.text) {
+		s.make("utf16", true, func(dst []byte) []byte { return appendUTF16(dst, s.text, false) })
+	}
+	if s.bits(0, len(s.value)) < minBits {
+		return // a word in capitals, or read backwards, is a word
+	}
+	s.mapped("rot13", rot13)
+	s.mapped("rot47", rot47)
+	s.mapped("upper", toUpper)
+	s.mapped("lower", toLower)
+	s.mapped("swapped-case", swapCase)
+	s.make("reversed", true, func(dst []byte) []byte {
+		dst = append(dst, s.text...)
+		slices.Reverse(dst[len(dst)-len(s.text):])
+		return dst
+	})
+	if n := len(s.forms) - 1; n >= 0 && s.forms[n].Kind == "reversed" {
+		s.forms[n].reverse = true
+	}
+}
+
+// mapped adds the text with each byte replaced.
+func (s *Source) mapped(kind string, f func(byte) byte) {
+	s.make(kind, true, func(dst []byte) []byte {
+		for _, c := range s.text {
+			dst = append(dst, f(c))
+		}
+		return dst
+	})
+}
+
+const (
+	lowerHex = "0123456789abcdef"
+	upperHex = "0123456789ABCDEF"
+)
+
+// appendHexed appends each byte as two digits between before and after.
+func appendHexed(dst, p []byte, before, after, digits string) []byte {
+	for _, c := range p {
+		dst = append(dst, before...)
+		dst = append(dst, digits[c>>4], digits[c&15])
+		dst = append(dst, after...)
+	}
+	return dst
+}
+
+// appendUnicode appends each character as \uXXXX, with surrogate pairs.
+func appendUnicode(dst, p []byte, digits string) []byte {
+	for _, r := range string(p) {
+		dst = appendU(dst, r, digits)
+	}
+	return dst
+}
+
+// appendU appends one character as JSON escapes it.
+func appendU(dst []byte, r rune, digits string) []byte {
+	if hi, lo := utf16.EncodeRune(r); hi != utf8.RuneError {
+		return appendU(appendU(dst, hi, digits), lo, digits)
+	}
+	return append(dst, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
+}
+
+// appendUTF16 appends p as UTF-16. Of text in ASCII it leaves out the zero that
+// the one byte order puts first and the other last: what remains is in both.
+func appendUTF16(dst, p []byte, little bool) []byte {
+	if !utf8.Valid(p) {
+		return dst
+	}
+	if ascii(p) {
+		for i, c := range p {
+			if i > 0 {
+				dst = append(dst, 0)
+			}
+			dst = append(dst, c)
+		}
+		return dst
+	}
+	for _, u := range utf16.Encode([]rune(string(p))) {
+		if little {
+			dst = binary.LittleEndian.AppendUint16(dst, u)
+		} else {
+			dst = binary.BigEndian.AppendUint16(dst, u)
+		}
+	}
+	return dst
+}
+
+func ascii(p []byte) bool {
+	return !slices.ContainsFunc(p, func(c byte) bool { return c >= utf8.RuneSelf })
+}
+
+func toUpper(c byte) byte {
+	if 'a' <= c && c <= 'z' {
+		return c - 'a' + 'A'
+	}
+	return c
+}
+
+func toLower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c - 'A' + 'a'
+	}
+	return c
+}
+
+func swapCase(c byte) byte {
+	if d := toUpper(c); d != c {
+		return d
+	}
+	return toLower(c)
+}
+
+func rot13(c byte) byte {
+	switch {
+	case 'a' <= c && c <= 'z':
+		return 'a' + (c-'a'+13)%26
+	case 'A' <= c && c <= 'Z':
+		return 'A' + (c-'A'+13)%26
+	}
+	return c
+}
+
+func rot47(c byte) byte {
+	if '!' <= c && c <= '~' {
+		return '!' + (c-'!'+47)%94
+	}
+	return c
+}

@@ -1,0 +1,186 @@
+package encode
+
+import (
+	"bytes"
+	"strconv"
+	"unicode/utf8"
+)
+
+// escapes adds the spellings that differ from the value only where it holds a
+// character that means something to the format: each family is a table of the
+// dialects that are in use. Most of them agree on most values, and a form that
+// is there already is not added twice.
+func (s *Source) escapes() {
+	if !bytes.ContainsFunc(s.text, func(r rune) bool { return r >= utf8.RuneSelf || !unreserved[byte(r)] }) {
+		return // nothing here that any format escapes
+	}
+	s.percents()
+	s.jsons()
+	s.entities()
+	s.literals()
+	s.shells()
+}
+
+// A set of bytes.
+type set [256]bool
+
+// alphanumerics returns the letters, the digits and the bytes of more.
+func alphanumerics(more string) (t set) {
+	for c := range 256 {
+		t[c] = alphanumeric(byte(c))
+	}
+	for i := range len(more) {
+		t[more[i]] = true
+	}
+	return t
+}
+
+var unreserved = alphanumerics("-._~")
+
+// A percent is a dialect of percent-encoding.
+type percent struct {
+	keep   set
+	plus   bool // a space becomes a plus sign
+	digits string
+}
+
+var percentStrict = percent{keep: unreserved, digits: upperHex}
+
+// percents: RFC 3986, Python's quote, JavaScript's encodeURIComponent and
+// encodeURI, the form encoding of WHATWG and Java, Go's user info and path.
+func (s *Source) percents() {
+	for _, extra := range []string{"-._~", "-._~/", "-._~!*'()", "-._~!*'();,/?:@&=+$#", "-._*", "-._", "-._~$&+,;=", "-._~$&+=:@", "-._~$&+,/:;=@"} {
+		d := percent{keep: alphanumerics(extra), digits: upperHex}
+		for _, d.plus = range []bool{false, true} {
+			for _, d.digits = range []string{upperHex, lowerHex} {
+				s.make("percent", false, func(dst []byte) []byte { return appendPercent(dst, s.text, &d) })
+			}
+		}
+	}
+	for _, digits := range []string{upperHex, lowerHex} {
+		d := percent{keep: unreserved, digits: digits}
+		once := appendPercent(nil, s.text, &d)
+		s.make("percent-twice", false, func(dst []byte) []byte { return appendPercent(dst, once, &d) })
+	}
+	// Quoted-printable, with and without the encoding of spaces (RFC 2047).
+	s.make("quoted-printable", false, func(dst []byte) []byte {
+		for _, c := range s.text {
+			if c == '=' || c < ' ' || c > '~' {
+				dst = append(dst, '=', upperHex[c>>4], upperHex[c&15])
+			} else {
+				dst = append(dst, c)
+			}
+		}
+		return dst
+	})
+}
+
+// appendPercent appends p in the dialect d.
+func appendPercent(dst, p []byte, d *percent) []byte {
+	for _, c := range p {
+		switch {
+		case d.keep[c]:
+			dst = append(dst, c)
+		case c == ' ' && d.plus:
+			dst = append(dst, '+')
+		default:
+			dst = append(dst, '%', d.digits[c>>4], d.digits[c&15])
+		}
+	}
+	return dst
+}
+
+// A jsonDialect says what a JSON encoder escapes beyond what it must.
+type jsonDialect struct {
+	also   string // characters written as \u
+	slash  bool   // a slash as \/
+	ascii  bool   // what is not ASCII as \u
+	quote  bool   // a quote as \u0022
+	digits string
+}
+
+var jsonPlain = jsonDialect{digits: lowerHex}
+
+// jsons: JavaScript, jq; encoding/json; Python; PHP; Gson; .NET.
+func (s *Source) jsons() {
+	dialects := []jsonDialect{
+		jsonPlain,
+		{also: "<>&\u2028\u2029", digits: lowerHex},
+		{ascii: true, digits: lowerHex},
+		{ascii: true, slash: true, digits: lowerHex},
+		{slash: true, digits: lowerHex},
+		{also: "<>&='\u2028\u2029", digits: lowerHex},
+		{also: "<>&+'`\x7f", ascii: true, quote: true, digits: upperHex},
+	}
+	for i, d := range dialects {
+		s.make("json", false, func(dst []byte) []byte { return appendJSON(dst, s.text, d) })
+		if i < 3 {
+			once := appendJSON(nil, s.text, d)
+			s.make("json-json", false, func(dst []byte) []byte { return appendJSON(dst, once, d) })
+		}
+	}
+}
+
+// appendJSON appends p as it stands between the quotes of a JSON string.
+func appendJSON(dst, p []byte, d jsonDialect) []byte {
+	for len(p) > 0 {
+		r, n := utf8.DecodeRune(p)
+		short := bytes.IndexByte([]byte("\b\f\n\r\t"), p[0])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			dst = append(dst, p[0])
+		case r == '"' && !d.quote || r == '\\' || r == '/' && d.slash:
+			dst = append(dst, '\\', p[0])
+		case short >= 0:
+			dst = append(dst, '\\', "bfnrt"[short])
+		case r < ' ' || r == '"' || r >= utf8.RuneSelf && d.ascii || bytes.ContainsRune([]byte(d.also), r):
+			dst = appendU(dst, r, d.digits)
+		default:
+			dst = append(dst, p[:n]...)
+		}
+		p = p[n:]
+	}
+	return dst
+}
+
+// entities: XML and HTML. The encoders differ in how they write the quotes, and
+// in whether they do: encoding/xml and html in Go, Python, PHP, JavaScript
+// libraries, XML by the book; templates that escape slashes too.
+func (s *Source) entities() {
+	for _, q := range []struct{ quote, apostrophe, slash, more string }{
+		{quote: "&#34;", apostrophe: "&#39;"},
+		{quote: "&quot;", apostrophe: "&#x27;"},
+		{quote: "&quot;", apostrophe: "&#039;"},
+		{quote: "&quot;", apostrophe: "&#39;"},
+		{quote: "&quot;", apostrophe: "&apos;"},
+		{quote: "&quot;", apostrophe: "'"},
+		{quote: `"`, apostrophe: "'"},
+		{quote: "&quot;", apostrophe: "&#39;", slash: "&#x2F;", more: "`="},
+		{quote: "&#34;", apostrophe: "&#39;", more: "\t\n\r"},
+	} {
+		s.make("xml", false, func(dst []byte) []byte {
+			for _, c := range s.text {
+				switch {
+				case c == '<':
+					dst = append(dst, "&lt;"...)
+				case c == '>':
+					dst = append(dst, "&gt;"...)
+				case c == '&':
+					dst = append(dst, "&amp;"...)
+				case c == '"':
+					dst = append(dst, q.quote...)
+				case c == '\'':
+					dst = append(dst, q.apostrophe...)
+				case c == '/' && q.slash != "":
+					dst = append(dst, q.slash...)
+				case bytes.IndexByte([]byte(q.more), c) >= 0:
+					dst = append(dst, "&#x"...)
+					dst = append(upper(strconv.AppendUint(dst, uint64(c), 16), len(dst)), ';')
+				default:
+					dst = append(dst, c)
+				}
+			}
+			return dst
+		})
+	}
+}
