@@ -49,11 +49,17 @@ type Request struct {
 	Opened         func(int)    // hears how many secrets the child gets
 }
 
+// ErrNothing is the answer to an empty list: it must not come to mean "all".
+var ErrNothing = errors.New("the list of secrets is empty")
+
 // Run starts a command with secrets in its environment and passes on what it
 // prints with every trace of them masked. It returns the child's exit status as
 // a shell would. An error means that ov itself failed: then no unmasked byte
 // was passed on, and no child is left running.
 func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
+	if r.Wants != nil && len(r.Wants) == 0 {
+		return 0, ErrNothing
+	}
 	// 1. Find the command; without one nothing is decrypted.
 	path, err := proc.Resolve(r.Argv[0], r.Dir, r.Environ)
 	if err != nil {
