@@ -17,6 +17,9 @@ import (
 const childKey = "PROC_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	if code, ok := Reexec(); ok {
+		os.Exit(code)
+	}
 	name := os.Getenv(childKey)
 	if name == "" {
 		os.Exit(m.Run())
@@ -40,7 +43,8 @@ func children() map[string]func(args []string) {
 			n, _ := strconv.Atoi(args[0])
 			os.Exit(n)
 		},
-		"cat": func([]string) { io.Copy(os.Stdout, os.Stdin) },
+		"ovlike": runLikeOv,
+		"cat":    func([]string) { io.Copy(os.Stdout, os.Stdin) },
 		"both": func([]string) { // more than two pipes hold, first to one, then to the other
 			os.Stderr.Write(bytes.Repeat([]byte("e"), 3<<20))
 			os.Stdout.Write(bytes.Repeat([]byte("o"), 3<<20))
@@ -115,8 +119,8 @@ func finish(t *testing.T, p *Process) result {
 	return result{st, out.String(), errs.String()}
 }
 
-// start starts a child or fails the test, and makes sure that it does not outlive it.
-func start(t *testing.T, s Spec) *Process {
+// launch starts a child or fails the test, and makes sure that it does not outlive it.
+func launch(t *testing.T, s Spec) *Process {
 	t.Helper()
 	p, err := Start(s)
 	if err != nil {

@@ -14,18 +14,18 @@ import (
 
 func TestExitStatus(t *testing.T) {
 	for _, code := range []string{"0", "1", "7", "125", "255"} {
-		r := finish(t, start(t, spec(t, "exit", code)))
+		r := finish(t, launch(t, spec(t, "exit", code)))
 		if got := r.status.String(); got != "exit status "+code {
 			t.Errorf("exit %s: got %s", code, got)
 		}
 	}
-	if r := finish(t, start(t, spec(t, "crash"))); r.status.Exit() != 128+int(syscall.SIGHUP) {
+	if r := finish(t, launch(t, spec(t, "crash"))); r.status.Exit() != 128+int(syscall.SIGHUP) {
 		t.Errorf("crash: got %v, %d", r.status, r.status.Exit())
 	}
 }
 
 func TestStreamsAreSeparateAndDoNotDeadlock(t *testing.T) {
-	r := finish(t, start(t, spec(t, "both")))
+	r := finish(t, launch(t, spec(t, "both")))
 	if r.out != strings.Repeat("o", 3<<20) || r.stderr != strings.Repeat("e", 3<<20) {
 		t.Errorf("got %d bytes and %d bytes", len(r.out), len(r.stderr))
 	}
@@ -34,7 +34,7 @@ func TestStreamsAreSeparateAndDoNotDeadlock(t *testing.T) {
 func TestEnvironmentIsExactlyTheOneGiven(t *testing.T) {
 	s := spec(t, "env")
 	s.Env = append(s.Env, "A=1", "B=x y")
-	if got, want := finish(t, start(t, s)).out, childKey+"=env\nA=1\nB=x y\n"; got != want {
+	if got, want := finish(t, launch(t, s)).out, childKey+"=env\nA=1\nB=x y\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -43,7 +43,7 @@ func TestStdinPassesThrough(t *testing.T) {
 	r, w, _ := os.Pipe()
 	s := spec(t, "cat")
 	s.Stdin = r
-	p := start(t, s)
+	p := launch(t, s)
 	r.Close()
 	in := "a\x00b\r\n\xff\xfe no newline"
 	io.WriteString(w, in)
@@ -54,7 +54,7 @@ func TestStdinPassesThrough(t *testing.T) {
 }
 
 func TestKillOfADeafChild(t *testing.T) {
-	p := start(t, spec(t, "deaf"))
+	p := launch(t, spec(t, "deaf"))
 	if line, err := bufio.NewReader(p.Stdout).ReadString('\n'); line != "ready\n" {
 		t.Fatal(line, err)
 	}
@@ -68,7 +68,7 @@ func TestKillOfADeafChild(t *testing.T) {
 }
 
 func TestCloseBreaksThePipe(t *testing.T) {
-	p := start(t, spec(t, "flood"))
+	p := launch(t, spec(t, "flood"))
 	io.ReadFull(p.Stdout, make([]byte, 100))
 	p.Close()
 	if st, _ := p.Wait(); st.Signal != syscall.SIGPIPE {
@@ -118,7 +118,7 @@ func TestScriptWithoutInterpreterLine(t *testing.T) {
 	if err := os.WriteFile(script, []byte("echo \"$1\"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if r := finish(t, start(t, Spec{Path: script, Args: []string{"script", "x y"}})); r.out != "x y\n" {
+	if r := finish(t, launch(t, Spec{Path: script, Args: []string{"script", "x y"}})); r.out != "x y\n" {
 		t.Errorf("got %+v", r)
 	}
 }

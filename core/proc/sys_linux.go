@@ -9,6 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const (
+	getTermios    = unix.TCGETS
+	setTermiosNow = unix.TCSETS
+)
+
 // pipeSize is asked for each output pipe: fewer, larger reads. More than /proc/sys/fs/pipe-max-size is refused to a user
 // without CAP_SYS_RESOURCE, and so is a user's total above pipe-user-pages-soft; then the pipe keeps its 64 KiB.
 const pipeSize = 1 << 20
@@ -18,20 +23,19 @@ func newPipe() (r, w *os.File, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	conn, err := w.SyscallConn()
-	if err == nil {
-		_ = conn.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize) })
-	}
+	_ = control(w, func(fd int) error {
+		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, pipeSize)
+		return unix.SetNonblock(fd, false) // this end is the child's: it must not meet EAGAIN
+	})
 	return r, w, nil
 }
 
 // pending is how many bytes wait in the pipe or terminal.
 func pending(f *os.File) (n int) {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return 0
-	}
-	_ = conn.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	_ = control(f, func(fd int) (err error) {
+		n, err = unix.IoctlGetInt(fd, unix.TIOCINQ)
+		return err
+	})
 	return n
 }
 
@@ -43,8 +47,8 @@ func closeOnExec(first int) {
 	markOpen("/proc/self/fd", first)
 }
 
-// starter runs f on the one thread that starts children. The kernel sends a parent-death signal when the *thread* that
-// started the child ends, so it is a thread that never does.
+// starter is the one thread that starts children. The kernel sends a parent-death signal when the *thread* that started the
+// child ends, so it is one that never does.
 var starter = sync.OnceValue(func() chan<- func() {
 	c := make(chan func())
 	go func() {
@@ -56,24 +60,38 @@ var starter = sync.OnceValue(func() chan<- func() {
 	return c
 })
 
-// forkExec starts the program so that it is killed when we are.
-func forkExec(path string, args []string, attr *syscall.ProcAttr) (pid int, err error) {
-	attr.Sys.Pdeathsig = syscall.SIGKILL
-	done := make(chan struct{})
-	starter() <- func() {
-		defer close(done)
-		pid, err = syscall.ForkExec(path, args, attr)
-	}
-	<-done
-	return pid, err
+// onStarter runs f on the thread that starts children.
+func onStarter(f func() error) error {
+	done := make(chan error)
+	starter() <- func() { done <- f() }
+	return <-done
+}
+
+// killWithParent has the kernel kill the child when the thread that starts it ends.
+func killWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }
+
+// hardenLeader names the leader, adopts orphans, and keeps what it holds, the child's environment, out of a core dump.
+func hardenLeader() {
+	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	_ = os.WriteFile("/proc/self/comm", []byte(leaderName), 0)
 }
 
 // awaitEnd blocks until the process has ended and leaves it to be reaped.
-func awaitEnd(pid int) error {
+func awaitEnd(pid int) error { return waitid(unix.P_PID, pid, unix.WEXITED) }
+
+// awaitAny blocks until something has become of any child, and leaves it to be asked for.
+func awaitAny() error {
+	return waitid(unix.P_ALL, 0, unix.WEXITED|unix.WSTOPPED|unix.WCONTINUED)
+}
+
+func waitid(idType, id, events int) error {
 	for {
-		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != unix.EINTR {
+		if err := unix.Waitid(idType, id, nil, events|unix.WNOWAIT, nil); err != unix.EINTR {
 			return err
 		}
 	}
 }
+
+// selfPath names our own program, whatever has become of its file.
+func selfPath() (string, error) { return "/proc/self/exe", nil }

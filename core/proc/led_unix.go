@@ -1,0 +1,208 @@
+//go:build linux || darwin
+
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// led is a child that our session leader started.
+type led struct {
+	id     int // the child's
+	leader int // the leader's, which is the session's and the name of its group
+	socket *os.File
+
+	mu    sync.Mutex // orders messages, and guards ended
+	ended bool
+
+	onStop func(syscall.Signal) // may be nil
+	killed chan struct{}        // the leader says that it is done with killAll
+	gone   chan struct{}        // the leader has hung up
+}
+
+// startLed starts the leader, which starts the child.
+func startLed(s Spec, std [3]*os.File, c *console) (child, error) {
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	opts := leaderOptions{extra: len(s.Extra)}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		ours.Close()
+		return nil, err
+	}
+	defer null.Close()
+	slave, device := null, null
+	attr := &syscall.SysProcAttr{Setsid: true}
+	if c != nil {
+		slave, opts.tty = c.slave, true
+		attr.Setctty, attr.Ctty = true, leaderSlave
+		opts.fore = c.prepare()
+		if c.device != nil {
+			device, opts.device = c.device, true
+		}
+	}
+	files := append(std[:], theirs, slave, device)
+	pid, err := reexec(leaderName, append([]string{opts.String(), s.Path}, s.Args...), s.Env, s.Dir, append(files, s.Extra...), attr)
+	if err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("start session leader: %w", err)
+	}
+	l := &led{leader: pid, socket: ours, killed: make(chan struct{}, 1), gone: make(chan struct{})}
+	if c != nil {
+		l.onStop = c.childStopped
+	}
+	m, err := receive(ours)
+	switch {
+	case err != nil:
+		l.close()
+		return nil, fmt.Errorf("session leader: %w", err)
+	case m.kind == notRun:
+		l.close()
+		return nil, syscall.Errno(m.arg)
+	}
+	l.id = int(m.arg)
+	return l, nil
+}
+
+func (l *led) pid() int { return l.id }
+
+// errLeader is what is left to say when the session leader was killed.
+var errLeader = errors.New("session leader was killed")
+
+func (l *led) wait() (Status, error) {
+	ended := make(chan Status, 1)
+	go l.listen(ended)
+	select {
+	case st := <-ended:
+		return st, nil
+	case <-l.gone:
+	}
+	select {
+	case st := <-ended:
+		return st, nil
+	default:
+	}
+	// The kernel has killed the child with its parent. What that child had started is ours to find.
+	killFamily(family{session: l.leader})
+	return Status{Code: -1}, errLeader
+}
+
+// listen hears the leader until it hangs up.
+func (l *led) listen(ended chan<- Status) {
+	defer close(l.gone)
+	for {
+		m, err := receive(l.socket)
+		if err != nil {
+			l.mu.Lock()
+			l.ended = true
+			l.mu.Unlock()
+			return
+		}
+		switch m.kind {
+		case stopped:
+			if l.onStop != nil {
+				go l.onStop(syscall.Signal(m.arg))
+			}
+		case childEnded:
+			l.mu.Lock()
+			l.ended = true
+			l.mu.Unlock()
+			ended <- statusOf(syscall.WaitStatus(m.arg))
+		case killedAll:
+			select {
+			case l.killed <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+func (l *led) tell(k kind, arg int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return message{k, int32(arg)}.send(l.socket)
+}
+
+func (l *led) signal(sig os.Signal) error {
+	n, ok := sig.(syscall.Signal)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return os.ErrProcessDone
+	}
+	return message{sendSignal, int32(n)}.send(l.socket)
+}
+
+// killTimeout bounds how long a leader is believed to be at work.
+const killTimeout = 5 * time.Second
+
+func (l *led) kill() {
+	if l.tell(killAll, 0) == nil {
+		select {
+		case <-l.killed:
+			return
+		case <-l.gone:
+		case <-time.After(killTimeout):
+		}
+	}
+	killFamily(family{root: l.leader, session: l.leader})
+}
+
+func (l *led) close() {
+	_ = l.tell(goAway, 0)
+	l.socket.Close()
+	for {
+		if _, err := syscall.Wait4(l.leader, nil, 0, nil); err != syscall.EINTR {
+			return
+		}
+	}
+}
+
+// reexec starts our own program as one of its helpers, told by its name. Only a leader's descriptors are passed on.
+func reexec(name string, args, env []string, dir string, files []*os.File, attr *syscall.SysProcAttr) (int, error) {
+	exe, err := selfPath()
+	if err != nil {
+		return 0, err
+	}
+	closeOnExec(3)
+	pa := &syscall.ProcAttr{Dir: dir, Env: env, Sys: attr}
+	for _, f := range files {
+		fd, err := descriptor(f)
+		if err != nil {
+			return 0, err
+		}
+		pa.Files = append(pa.Files, fd)
+	}
+	return syscall.ForkExec(exe, append([]string{name}, args...), pa)
+}
+
+// descriptor is f's number, without the change of mode that Fd makes: a terminal's or a socket's mode is everybody's.
+func descriptor(f *os.File) (n uintptr, err error) {
+	err = control(f, func(fd int) error { n = uintptr(fd); return nil })
+	return n, err
+}
+
+// leaderOptions travel to the leader as its first argument.
+type leaderOptions struct {
+	tty    bool // leaderSlave is its controlling terminal
+	fore   bool // the child starts in the foreground of it
+	device bool // leaderDevice is our terminal
+	extra  int  // descriptors that the child gets as 3, 4, ...
+}
+
+// String is one letter or digit a field.
+func (o leaderOptions) String() string {
+	return strconv.FormatBool(o.tty) + "," + strconv.FormatBool(o.fore) + "," + strconv.FormatBool(o.device) + "," + strconv.Itoa(o.extra)
+}
