@@ -16,19 +16,21 @@ type Key struct {
 	Version uint64
 }
 
-// A Record is one stored thing. Sum is the client's hash of key and data: the
-// store keeps it beside the data and never computes it.
+// A Record is one stored thing. Group says which ones belong together; Sum is
+// the client's hash of the data: the store keeps both and understands neither.
 type Record struct {
 	Key
-	Sum  [32]byte
-	Data []byte
+	Group [16]byte
+	Sum   [32]byte
+	Data  []byte
 }
 
 // An Entry is a record without its data, and the commit that wrote it.
 type Entry struct {
 	Key
-	Sum [32]byte
-	Seq uint64
+	Group [16]byte
+	Sum   [32]byte
+	Seq   uint64
 }
 
 // A Head is the newest commit: its number and its manifest.

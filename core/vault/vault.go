@@ -4,9 +4,14 @@
 package vault
 
 import (
+	"bytes"
+	"encoding/hex"
 	"errors"
+	"sync"
 	"time"
 
+	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/seal"
 	"github.com/opaquevault/ov/core/secret"
 )
 
@@ -83,4 +88,77 @@ type PutOptions struct {
 	// Before is asked before the tags of the old version are read. Without it
 	// nothing is read, and nil Tags mean none.
 	Before Before
+}
+
+// A Vault is unlocked: it holds the keys until Close. It is safe for concurrent
+// use, and shares its store with other processes.
+type Vault struct {
+	st  blob.Store
+	dir string
+	now func() time.Time
+
+	vault  seal.VaultID
+	device seal.DeviceID
+
+	writing sync.Mutex   // held by who commits or reloads
+	mu      sync.RWMutex // over keys and state; held for reading while keys are used
+	keys    *keyring     // nil when closed
+	state   *state
+	queue   queue
+}
+
+// Options are what Create and Unlock may be told.
+type Options struct {
+	// Alloc returns n zeroed bytes for keys (locked, secret memory); nil: the
+	// heap. Close zeroes them.
+	Alloc func(n int) []byte
+	// AcceptRollback takes the store as it is, though it is older than what was
+	// seen before, or forked: a person said that it is meant to be.
+	AcceptRollback bool
+	// Suite is the password suite that Create uses; 0: Suite1.
+	Suite seal.Suite
+}
+
+// ID returns the vault's id, hex.
+func (v *Vault) ID() string { return hex.EncodeToString(v.vault[:]) }
+
+// Device returns the hex id of this device.
+func (v *Vault) Device() string { return hex.EncodeToString(v.device[:]) }
+
+// Close zeroes the keys. It waits for calls under way; later ones return ErrClosed.
+func (v *Vault) Close() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.keys != nil {
+		v.keys.wipe()
+		v.keys = nil
+		v.state.names.wipe()
+	}
+	return nil
+}
+
+// AuditKeys returns copies of the keys of the audit log, the current one first,
+// then those of before a rotation.
+func (v *Vault) AuditKeys() [][]byte {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.keys == nil {
+		return nil
+	}
+	out := make([][]byte, len(v.keys.audit))
+	for i, k := range v.keys.audit {
+		out[i] = bytes.Clone(k)
+	}
+	return out
+}
+
+// Derive returns 32 bytes for label: others for every label, and the same ones
+// until the vault key is rotated; nil when closed.
+func (v *Vault) Derive(label string) []byte {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.keys == nil {
+		return nil
+	}
+	return seal.Subkey(v.keys.vk, "derive/"+label)
 }

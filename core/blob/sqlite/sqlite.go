@@ -3,13 +3,184 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"sync"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/opaquevault/ov/core/blob"
 )
 
-// Open opens or makes the store at path. Nothing is written before the first
-// commit.
-func Open(ctx context.Context, path string) (blob.Store, error) {
-	return nil, errors.ErrUnsupported
+// A Store is a blob.Store in one file. SQLite keeps a write-ahead log and an
+// index of it beside the file while it is open.
+type Store struct {
+	path string
+	mu   sync.Mutex // over db
+	db   *sql.DB    // nil until first needed
+}
+
+// Open names the store at path. The file is opened when it is first needed,
+// and made by the first commit.
+func Open(path string) *Store { return &Store{path: path} }
+
+// connect returns the open database. Without create a file that is not there
+// is blob.ErrEmpty.
+func (s *Store) connect(ctx context.Context, create bool) (*sql.DB, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.db != nil {
+		return s.db, nil
+	}
+	if err := s.touch(create); err != nil {
+		return nil, err
+	}
+	dsn := "file:" + (&url.URL{Path: s.path}).EscapedPath() + "?_txlock=immediate" +
+		"&_pragma=busy_timeout(10000)&_pragma=synchronous(FULL)&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)"
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", s.path, err)
+	}
+	db.SetMaxIdleConns(4)
+	if err := migrate(ctx, db); err != nil {
+		db.Close()
+		return nil, s.fail("open", err)
+	}
+	s.db = db
+	return db, nil
+}
+
+// touch makes the file, readable by its owner only, or says that it is not there.
+func (s *Store) touch(create bool) error {
+	info, err := os.Stat(s.path)
+	switch {
+	case err == nil && info.Size() == 0 && !create:
+		return blob.ErrEmpty
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("open store: %w", err)
+	case !create:
+		return blob.ErrEmpty
+	}
+	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("create store: %w", err)
+	}
+	return f.Close()
+}
+
+// Head implements blob.Store.
+func (s *Store) Head(ctx context.Context) (blob.Head, error) {
+	db, err := s.connect(ctx, false)
+	if err != nil {
+		return blob.Head{}, err
+	}
+	return s.head(ctx, db)
+}
+
+// queryer is a *sql.DB or a *sql.Tx.
+type queryer interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func (s *Store) head(ctx context.Context, q queryer) (h blob.Head, err error) {
+	err = q.QueryRowContext(ctx, `SELECT seq, body FROM manifests ORDER BY seq DESC LIMIT 1`).Scan(&h.Seq, &h.Manifest)
+	if errors.Is(err, sql.ErrNoRows) {
+		return h, blob.ErrEmpty
+	}
+	return h, s.fail("read head of", err)
+}
+
+// Manifest implements blob.Store.
+func (s *Store) Manifest(ctx context.Context, seq uint64) (body []byte, err error) {
+	db, err := s.connect(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	err = db.QueryRowContext(ctx, `SELECT body FROM manifests WHERE seq = ?`, int64(seq)).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("manifest %d: %w", seq, blob.ErrNotFound)
+	}
+	return body, s.fail("read manifest of", err)
+}
+
+// Changes implements blob.Store. The index holds all that it reads: data is
+// not touched.
+func (s *Store) Changes(ctx context.Context, since uint64) ([]blob.Entry, error) {
+	db, err := s.connect(ctx, false)
+	if errors.Is(err, blob.ErrEmpty) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	rows, err := db.QueryContext(ctx, `SELECT kind, id, version, seq, grp, sum FROM records INDEXED BY changes WHERE seq > ?`, int64(since))
+	if err != nil {
+		return nil, s.fail("list", err)
+	}
+	defer rows.Close()
+	var out []blob.Entry
+	var id, group, sum sql.RawBytes
+	for rows.Next() {
+		var e blob.Entry
+		if err := rows.Scan(&e.Kind, &id, &e.Version, &e.Seq, &group, &sum); err != nil {
+			return nil, s.fail("list", err)
+		}
+		if len(id) != len(e.ID) || len(group) != len(e.Group) || len(sum) != len(e.Sum) {
+			return nil, fmt.Errorf("list store %s: id, group or sum of wrong length: %w", s.path, blob.ErrCorrupt)
+		}
+		copy(e.ID[:], id)
+		copy(e.Group[:], group)
+		copy(e.Sum[:], sum)
+		out = append(out, e)
+	}
+	return out, s.fail("list", rows.Err())
+}
+
+// Get implements blob.Store.
+func (s *Store) Get(ctx context.Context, keys []blob.Key) ([]blob.Record, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	db, err := s.connect(ctx, false)
+	if errors.Is(err, blob.ErrEmpty) {
+		return nil, fmt.Errorf("get record: %w", blob.ErrNotFound)
+	} else if err != nil {
+		return nil, err
+	}
+	get, err := db.PrepareContext(ctx, `SELECT grp, sum, data FROM records WHERE kind = ? AND id = ? AND version = ?`)
+	if err != nil {
+		return nil, s.fail("read", err)
+	}
+	defer get.Close()
+	out := make([]blob.Record, len(keys))
+	for i, k := range keys {
+		out[i].Key = k
+		var group, sum []byte
+		err := get.QueryRowContext(ctx, k.Kind, k.ID[:], int64(k.Version)).Scan(&group, &sum, &out[i].Data)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, fmt.Errorf("get record %x: %w", k.ID[:4], blob.ErrNotFound)
+		} else if err != nil {
+			return nil, s.fail("read", err)
+		}
+		copy(out[i].Group[:], group)
+		copy(out[i].Sum[:], sum)
+	}
+	return out, nil
+}
+
+// Close implements blob.Store.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.db == nil {
+		return nil
+	}
+	err := s.db.Close()
+	s.db = nil
+	return s.fail("close", err)
 }

@@ -1,0 +1,103 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/opaquevault/ov/core/blob"
+)
+
+// Commit implements blob.Store: one transaction, synced before it returns.
+func (s *Store) Commit(ctx context.Context, c blob.Commit) error {
+	if c.Seq <= c.Base || len(c.Manifest) == 0 {
+		return fmt.Errorf("commit %d on %d: %w", c.Seq, c.Base, blob.ErrInvalid)
+	}
+	db, err := s.connect(ctx, true)
+	if err != nil {
+		return err
+	}
+	tx, err := db.BeginTx(ctx, nil) // IMMEDIATE: the write lock is taken here
+	if err != nil {
+		return s.fail("write", err)
+	}
+	defer tx.Rollback()
+	switch h, err := s.head(ctx, tx); {
+	case errors.Is(err, blob.ErrEmpty) && c.Base == 0:
+	case err != nil && !errors.Is(err, blob.ErrEmpty):
+		return err
+	case h.Seq != c.Base:
+		return fmt.Errorf("commit on %d, head is %d: %w", c.Base, h.Seq, blob.ErrConflict)
+	}
+	if err := s.apply(ctx, tx, c); err != nil {
+		return err
+	}
+	return s.fail("write", tx.Commit())
+}
+
+func (s *Store) apply(ctx context.Context, tx *sql.Tx, c blob.Commit) error {
+	if c.Reset {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM records`); err != nil {
+			return s.fail("write", err)
+		}
+	}
+	if err := s.purge(ctx, tx, c.Purge); err != nil {
+		return err
+	}
+	if err := s.put(ctx, tx, c); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO manifests (seq, body) VALUES (?, ?)`, int64(c.Seq), c.Manifest); err != nil {
+		return s.fail("write", err)
+	}
+	if c.Seq%64 == 0 && c.Seq > blob.KeepManifests { // now and then is enough
+		if _, err := tx.ExecContext(ctx, `DELETE FROM manifests WHERE seq <= ?`, int64(c.Seq-blob.KeepManifests)); err != nil {
+			return s.fail("write", err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) purge(ctx context.Context, tx *sql.Tx, keys []blob.Key) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	del, err := tx.PrepareContext(ctx, `DELETE FROM records WHERE kind = ? AND id = ? AND version = ?`)
+	if err != nil {
+		return s.fail("write", err)
+	}
+	defer del.Close()
+	for _, k := range keys {
+		res, err := del.ExecContext(ctx, k.Kind, k.ID[:], int64(k.Version))
+		if err != nil {
+			return s.fail("write", err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n != 1 {
+			return fmt.Errorf("purge record %x: not there: %w", k.ID[:4], blob.ErrInvalid)
+		}
+	}
+	return nil
+}
+
+func (s *Store) put(ctx context.Context, tx *sql.Tx, c blob.Commit) error {
+	if len(c.Put) == 0 {
+		return nil
+	}
+	ins, err := tx.PrepareContext(ctx, `INSERT INTO records (kind, id, version, seq, grp, sum, data) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+	if err != nil {
+		return s.fail("write", err)
+	}
+	defer ins.Close()
+	for i := range c.Put {
+		r := &c.Put[i]
+		res, err := ins.ExecContext(ctx, r.Kind, r.ID[:], int64(r.Version), int64(c.Seq), r.Group[:], r.Sum[:], r.Data)
+		if err != nil {
+			return s.fail("write", err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n != 1 {
+			return fmt.Errorf("put record %x: there already: %w", r.ID[:4], blob.ErrInvalid)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package seal
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+)
+
+// An EnvKey opens one environment. Its epoch rises when access is revoked;
+// everything is then sealed anew.
+type EnvKey struct {
+	Vault VaultID
+	Env   EnvID
+	Epoch uint32
+	Key   []byte // 32 bytes
+	Index []byte // 32 bytes, Subkey(Key, "idx")
+}
+
+// RecordID blinds a secret's name: the only index that a store has.
+func (k *EnvKey) RecordID(name string) (id ID) {
+	h := hmac.New(sha256.New, k.Index)
+	h.Write([]byte(name))
+	h.Sum(id[:0])
+	return id
+}
+
+// Place returns the place of one version of a secret of the environment.
+func (k *EnvKey) Place(id ID, version uint64) Place {
+	return Place{Vault: k.Vault, Env: k.Env, Epoch: k.Epoch, ID: id, Version: version}
+}
+
+// IndexKey returns the index key that belongs to an environment key.
+func IndexKey(key []byte) []byte { return Subkey(key, "idx") }
+
+// EnvKeyID is the id under which an environment's key is stored; the version
+// is its epoch.
+func EnvKeyID(vault VaultID, env EnvID) ID {
+	return sha256.Sum256(LP([]byte("ov/v1/id/ek"), vault[:], env[:]))
+}
+
+// Who a wrap of an environment key is for.
+const (
+	wrapVault = 0 // the owner: a box under the vault key
+	// 1: a member or machine, HPKE with X-Wing to its public key (FORMAT.md)
+)
+
+// A Wrap is an environment key for one recipient.
+type Wrap struct {
+	Kind uint8
+	To   []byte // hash of the recipient's public key; empty for the owner
+	Data []byte
+}
+
+// SealEnvKey returns the stored form of k for the owner, with the wraps for
+// others that are handed in.
+func SealEnvKey(vk []byte, k *EnvKey, others ...Wrap) []byte {
+	sub := Subkey(vk, "ek")
+	defer clear(sub)
+	box := SealBox(sub, k.place(), FieldEnvKey, k.Key)
+	out := append([]byte{format}, k.Env[:]...)
+	out = binary.BigEndian.AppendUint32(out, k.Epoch)
+	out = binary.BigEndian.AppendUint32(out, uint32(1+len(others)))
+	for _, w := range append([]Wrap{{Kind: wrapVault, Data: box}}, others...) {
+		out = append(out, w.Kind)
+		out = appendLP(out, w.To)
+		out = appendLP(out, w.Data)
+	}
+	return out
+}
+
+// OpenEnvKey opens the owner's wrap in data. The caller says which environment
+// and epoch it must be, and owns the key.
+func OpenEnvKey(vk []byte, vault VaultID, env EnvID, epoch uint32, data []byte) (*EnvKey, error) {
+	wraps, err := parseWraps(env, epoch, data)
+	if err != nil {
+		return nil, err
+	}
+	sub := Subkey(vk, "ek")
+	defer clear(sub)
+	k := &EnvKey{Vault: vault, Env: env, Epoch: epoch}
+	for _, w := range wraps {
+		if w.Kind != wrapVault {
+			continue
+		}
+		if k.Key, err = OpenBox(sub, k.place(), FieldEnvKey, w.Data); err != nil || len(k.Key) != KeySize {
+			return nil, ErrOpen
+		}
+		k.Index = IndexKey(k.Key)
+		return k, nil
+	}
+	return nil, ErrOpen
+}
+
+func parseWraps(env EnvID, epoch uint32, data []byte) ([]Wrap, error) {
+	r := reader{b: data}
+	if v := r.u8(); !r.bad && v != format {
+		return nil, ErrVersion
+	}
+	var gotEnv EnvID
+	copy(gotEnv[:], r.take(len(gotEnv)))
+	gotEpoch := r.u32()
+	var wraps []Wrap
+	for range r.count(9) {
+		wraps = append(wraps, Wrap{Kind: r.u8(), To: r.lp(), Data: r.lp()})
+	}
+	if !r.done() || gotEnv != env || gotEpoch != epoch {
+		return nil, ErrOpen
+	}
+	return wraps, nil
+}
+
+func (k *EnvKey) place() Place {
+	return k.Place(EnvKeyID(k.Vault, k.Env), uint64(k.Epoch))
+}

@@ -1,0 +1,108 @@
+package vault
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/seal"
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// A Kit is what the person keeps on paper: it and the password open the vault
+// on another machine. Neither does alone.
+type Kit struct {
+	Vault string       // the vault's id, hex
+	Key   secret.Value // the Secret Key, in groups to type
+}
+
+// Text returns the whole recovery kit, ready to print.
+func (k Kit) Text() secret.Value {
+	text := fmt.Appendf(nil, `ov recovery kit
+
+Vault ID:    %s
+Secret Key:  %s
+
+Keep this page where no computer can read it. To open the vault on
+another machine you need a copy of it (a backup, or its server), this
+Secret Key and the master password. Without the Secret Key the password
+opens nothing, and without the password neither does this page. Nobody
+can replace either of them.
+`, k.Vault, k.Key.Reveal())
+	return secret.New(text)
+}
+
+// Create makes a vault in st, whose store must be empty, and its files in dir.
+func Create(ctx context.Context, st blob.Store, dir string, password secret.Value, o Options) (*Vault, Kit, error) {
+	if password.Len() == 0 {
+		return nil, Kit{}, fmt.Errorf("create vault: empty password: %w", ErrPassword)
+	}
+	if _, err := st.Head(ctx); err == nil {
+		return nil, Kit{}, fmt.Errorf("create vault: %w", ErrVaultExists)
+	} else if !errors.Is(err, blob.ErrEmpty) {
+		return nil, Kit{}, storeError("create", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
+	}
+	suite := o.Suite
+	if suite == 0 {
+		suite = seal.Suite1
+	}
+	var id seal.VaultID
+	copy(id[:], seal.NewKey(len(id)))
+	dev, signKey := newDevice(id, seal.NewKey(seal.SecretKeySize))
+	defer dev.wipe()
+	master, err := seal.Derive(password, dev.secretKey, id, suite)
+	if err != nil {
+		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
+	}
+	defer master.Wipe()
+
+	v := &Vault{st: st, dir: dir, now: time.Now, vault: id, device: dev.id, keys: newKeyring(o.Alloc)}
+	v.keys.vk = v.keys.keep(seal.NewKey(seal.KeySize))
+	v.keys.seen = v.keys.keep(seal.DeviceSubkey(dev.secretKey, id, "seen"))
+	v.keys.device = v.keys.keep(signKey)
+	v.keys.audit = [][]byte{v.keys.keep(seal.Subkey(v.keys.vk, "audit"))}
+	v.state = firstState(dev, v.keys.device)
+	dev.sign = [][]byte{dev.sealSign(v.keys.vk, v.keys.device)}
+
+	// The device file comes first: without it the store would be sealed for good.
+	if err := dev.write(dir); err != nil {
+		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
+	}
+	if err := writeSeen(dir, mark{vault: id, floor: suite}, v.keys.seen, v.keys.vk, true); err != nil {
+		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
+	}
+	err = v.write(ctx, func(t *tx) error {
+		t.next.Floor = suite
+		t.putSlot(master, suite, seal.ID(seal.NewKey(32)), 1, v.keys.vk)
+		t.putList(nil)
+		return nil
+	})
+	if errors.Is(err, ErrConflict) {
+		err = ErrVaultExists
+	}
+	if err != nil {
+		v.Close()
+		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
+	}
+	return v, Kit{Vault: v.ID(), Key: seal.FormatSecretKey(dev.secretKey, id)}, nil
+}
+
+// firstState is what a vault's first commit is made from: nothing, signed by
+// nobody yet.
+func firstState(dev *device, key ed25519.PrivateKey) *state {
+	m := &seal.Manifest{Vault: dev.vault, Devices: []seal.Device{{ID: dev.id, Key: [32]byte(key.Public().(ed25519.PublicKey))}}}
+	tree, _ := seal.NewTree(nil)
+	m.Root = tree.Root()
+	s, err := newState(blob.Head{}, m, nil)
+	if err != nil {
+		panic("vault: an empty state is sound: " + err.Error())
+	}
+	return s
+}

@@ -1,0 +1,175 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/seal"
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// A state is what the store holds as of one manifest, all of it covered by the
+// manifest's root.
+type state struct {
+	head     blob.Head
+	manifest *seal.Manifest
+	tree     *seal.Tree
+	entries  map[blob.Key]entry
+	secrets  map[seal.ID][]uint64     // versions of each, ascending
+	groups   map[seal.EnvID][]seal.ID // secrets of each environment
+	envs     []seal.Env
+	list     uint64 // version of the list of environments
+	names    *nameCache
+}
+
+// An entry is one stored thing without its data.
+type entry struct {
+	group seal.EnvID
+	sum   seal.Hash
+}
+
+// named is what the newest version of a secret says without its data key.
+type named struct {
+	version uint64
+	name    string
+	deleted bool
+}
+
+func (e entry) leaf(k blob.Key) seal.Hash { return seal.Leaf(k.Kind, e.group, k.ID, k.Version, e.sum) }
+
+// newState checks the store's entries against the manifest.
+func newState(head blob.Head, m *seal.Manifest, entries []blob.Entry) (*state, error) {
+	s := &state{
+		head: head, manifest: m,
+		entries: make(map[blob.Key]entry, len(entries)),
+		secrets: map[seal.ID][]uint64{},
+		groups:  map[seal.EnvID][]seal.ID{},
+		names:   &nameCache{m: map[seal.ID]named{}},
+	}
+	leaves := make([]seal.Hash, 0, len(entries))
+	for _, e := range entries {
+		if e.Seq > head.Seq {
+			return nil, errRace
+		}
+		here := entry{group: e.Group, sum: e.Sum}
+		s.add(e.Key, here)
+		leaves = append(leaves, here.leaf(e.Key))
+	}
+	tree, ok := seal.NewTree(leaves)
+	if !ok || tree.Count() != m.Count || tree.Root() != m.Root {
+		return nil, fmt.Errorf("check the store against its manifest: %w", ErrTampered)
+	}
+	s.tree = tree
+	return s, nil
+}
+
+// errRace says that the store moved on between two reads of it.
+var errRace = errors.New("store moved on while it was read")
+
+func (s *state) add(k blob.Key, e entry) {
+	s.entries[k] = e
+	switch k.Kind {
+	case seal.KindSecret:
+		if len(s.secrets[k.ID]) == 0 {
+			s.groups[e.group] = append(s.groups[e.group], k.ID)
+		}
+		vs := s.secrets[k.ID]
+		i, _ := slices.BinarySearch(vs, k.Version)
+		s.secrets[k.ID] = slices.Insert(vs, i, k.Version)
+	case seal.KindList:
+		s.list = max(s.list, k.Version)
+	}
+}
+
+func (s *state) remove(k blob.Key) {
+	e := s.entries[k]
+	delete(s.entries, k)
+	if k.Kind != seal.KindSecret {
+		return
+	}
+	vs := s.secrets[k.ID]
+	if i, ok := slices.BinarySearch(vs, k.Version); ok {
+		vs = slices.Delete(vs, i, i+1)
+	}
+	if s.secrets[k.ID] = vs; len(vs) == 0 {
+		delete(s.secrets, k.ID)
+		s.names.forget(k.ID)
+		s.groups[e.group] = slices.DeleteFunc(s.groups[e.group], func(id seal.ID) bool { return id == k.ID })
+	}
+}
+
+// newest returns the newest version of a secret, 0 if there is none.
+func (s *state) newest(id seal.ID) uint64 {
+	if vs := s.secrets[id]; len(vs) > 0 {
+		return vs[len(vs)-1]
+	}
+	return 0
+}
+
+// env returns the environment app/name.
+func (s *state) env(app, name string) (seal.Env, bool) {
+	for _, e := range s.envs {
+		if e.App == app && e.Name == name {
+			return e, true
+		}
+	}
+	return seal.Env{}, false
+}
+
+func (s *state) mark(vault seal.VaultID) mark {
+	return mark{vault: vault, seq: s.head.Seq, root: s.manifest.Root, manifest: seal.ManifestHash(s.head.Manifest), floor: s.manifest.Floor}
+}
+
+// lookup names the newest version of ref. No key is used but the index key.
+func (v *Vault) lookup(ref secret.Ref) (*seal.EnvKey, blob.Key, error) {
+	if err := ref.Check(); err != nil {
+		return nil, blob.Key{}, err
+	}
+	if env, ok := v.state.env(ref.App, ref.Env); ok {
+		key := v.keys.envs[env.ID]
+		id := key.RecordID(ref.Name)
+		if n := v.state.newest(id); n > 0 {
+			return key, blob.Key{Kind: seal.KindSecret, ID: id, Version: n}, nil
+		}
+	}
+	return nil, blob.Key{}, fmt.Errorf("secret %q: %w", ref, ErrNotFound)
+}
+
+// fetch reads ciphertext and holds it against the sums that the manifest covers.
+func (v *Vault) fetch(ctx context.Context, keys []blob.Key) ([][]byte, error) {
+	recs, err := v.st.Get(ctx, keys)
+	if errors.Is(err, blob.ErrNotFound) {
+		// Either another process purged it, or the store lost it.
+		return nil, errors.Join(errRace, err)
+	} else if err != nil {
+		return nil, storeError("read", err)
+	}
+	out := make([][]byte, len(recs))
+	for i, r := range recs {
+		if want, ok := v.state.entries[keys[i]]; !ok || seal.Sum(r.Data) != want.sum {
+			return nil, fmt.Errorf("check record %x: %w", keys[i].ID[:4], ErrTampered)
+		}
+		out[i] = r.Data
+	}
+	return out, nil
+}
+
+func sortHeads(h []Head) {
+	slices.SortFunc(h, func(a, b Head) int { return cmp.Compare(a.Ref.String(), b.Ref.String()) })
+}
+
+// storeError gives the store's errors this package's names.
+func storeError(verb string, err error) error {
+	for from, to := range map[error]error{
+		blob.ErrCorrupt: ErrCorrupt, blob.ErrFull: ErrFull, blob.ErrConflict: ErrConflict, blob.ErrEmpty: ErrNoVault,
+	} {
+		if errors.Is(err, from) {
+			return fmt.Errorf("%s vault: %w (%w)", verb, to, err)
+		}
+	}
+	return fmt.Errorf("%s vault: %w", verb, err)
+}

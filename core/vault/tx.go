@@ -1,0 +1,224 @@
+package vault
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/seal"
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// A tx gathers what one commit changes, on top of the state.
+type tx struct {
+	v    *Vault
+	next seal.Manifest
+
+	put   []blob.Record
+	purge []blob.Key
+	reset bool
+
+	newest  map[seal.ID]uint64 // versions that this tx adds
+	envs    []seal.Env         // nil: as they were
+	newKeys map[seal.EnvID]*seal.EnvKey
+	names   map[seal.ID]named
+}
+
+func (v *Vault) begin() *tx {
+	next := *v.state.manifest
+	next.Slots = slices.Clone(next.Slots)
+	next.Devices = slices.Clone(next.Devices)
+	next.Blobs = slices.Clone(next.Blobs)
+	next.Purged, next.Reset = nil, false
+	return &tx{v: v, next: next, newest: map[seal.ID]uint64{}, newKeys: map[seal.EnvID]*seal.EnvKey{}, names: map[seal.ID]named{}}
+}
+
+func (t *tx) empty() bool { return len(t.put) == 0 && len(t.purge) == 0 && !t.reset }
+
+// now is the time of the commit in Unix milliseconds; it never goes back.
+func (t *tx) now() uint64 { return max(uint64(t.v.now().UnixMilli()), t.v.state.manifest.Time) }
+
+// add stores data as one version of something.
+func (t *tx) add(kind uint8, group seal.EnvID, id seal.ID, version uint64, data []byte) seal.Hash {
+	sum := seal.Sum(data)
+	t.put = append(t.put, blob.Record{
+		Key:   blob.Key{Kind: kind, ID: id, Version: version},
+		Group: group, Sum: sum, Data: data,
+	})
+	return sum
+}
+
+// drop removes one version of something; what this very commit added is not added.
+func (t *tx) drop(k blob.Key) {
+	before := len(t.put)
+	t.put = slices.DeleteFunc(t.put, func(r blob.Record) bool { return r.Key == k })
+	if len(t.put) == before && !t.reset {
+		t.purge = append(t.purge, k)
+	}
+}
+
+// env returns the key of app/env. Unless make is set, one that does not exist
+// is an ErrNotFound.
+func (t *tx) env(app, env string, make bool) (*seal.EnvKey, error) {
+	envs := t.envs
+	if envs == nil {
+		envs = t.v.state.envs
+	}
+	for _, e := range envs {
+		if e.App == app && e.Name == env {
+			if k := t.newKeys[e.ID]; k != nil {
+				return k, nil
+			}
+			return t.v.keys.envs[e.ID], nil
+		}
+	}
+	if !make {
+		return nil, fmt.Errorf("environment %s/%s: %w", app, env, ErrNotFound)
+	}
+	k := newEnvKey(t.v.vault, 1)
+	t.newKeys[k.Env] = k
+	t.add(seal.KindEnvKey, k.Env, seal.EnvKeyID(k.Vault, k.Env), 1, seal.SealEnvKey(t.v.keys.vk, k))
+	t.envs = append(slices.Clone(envs), seal.Env{ID: k.Env, Epoch: 1, App: app, Name: env, Created: t.now()})
+	return k, nil
+}
+
+func newEnvKey(vault seal.VaultID, epoch uint32) *seal.EnvKey {
+	k := &seal.EnvKey{Vault: vault, Epoch: epoch, Key: seal.NewKey(seal.KeySize)}
+	copy(k.Env[:], seal.NewKey(len(k.Env)))
+	k.Index = seal.IndexKey(k.Key)
+	return k
+}
+
+// version returns the newest version of a secret, 0 if there is none.
+func (t *tx) version(id seal.ID) uint64 {
+	if n := t.newest[id]; n > 0 {
+		return n
+	}
+	return t.v.state.newest(id)
+}
+
+// putSecret seals the next version of a secret and drops versions that have
+// become too old.
+func (t *tx) putSecret(k *seal.EnvKey, m seal.Meta, value secret.Value) uint64 {
+	id := k.RecordID(m.Ref.Name)
+	n := t.version(id) + 1
+	m.Time = t.now()
+	m.Device = t.v.device
+	if m.Created == 0 {
+		m.Created = m.Time
+	}
+	data := seal.SealRecord(k, k.Place(id, n), m, value.Reveal())
+	t.add(seal.KindSecret, k.Env, id, n, data)
+	t.newest[id] = n
+	t.names[id] = named{version: n, name: m.Ref.Name, deleted: m.Flags&seal.FlagDeleted != 0}
+	return n
+}
+
+// putSlot seals the vault key under a password.
+func (t *tx) putSlot(m *seal.Master, suite seal.Suite, id seal.ID, version uint64, vk []byte) {
+	data := seal.SealSlot(m, t.v.vault, suite, id, version, vk)
+	ref := seal.SlotRef{ID: id, Version: version, Suite: suite, Auth: [32]byte(m.AuthKey())}
+	ref.Sum = t.add(seal.KindSlot, seal.EnvID{}, id, version, data)
+	i := slices.IndexFunc(t.next.Slots, func(r seal.SlotRef) bool { return r.ID == id })
+	if i < 0 {
+		t.next.Slots = append(t.next.Slots, ref)
+		return
+	}
+	t.drop(blob.Key{Kind: seal.KindSlot, ID: id, Version: t.next.Slots[i].Version})
+	t.next.Slots[i] = ref
+}
+
+// putList seals the list of environments.
+func (t *tx) putList(envs []seal.Env) {
+	id, n := seal.ListID(t.v.vault), t.v.state.list
+	t.add(seal.KindList, seal.EnvID{}, id, n+1, seal.SealList(t.v.keys.vk, t.v.vault, n+1, envs))
+	if n > 0 {
+		t.drop(blob.Key{Kind: seal.KindList, ID: id, Version: n})
+	}
+}
+
+// putBlob seals a document in place of its version before.
+func (t *tx) putBlob(vk []byte, name string, plain []byte) {
+	id := seal.BlobID(t.v.vault, name)
+	i := slices.IndexFunc(t.next.Blobs, func(r seal.BlobRef) bool { return r.Name == name })
+	if i < 0 {
+		i = len(t.next.Blobs)
+		t.next.Blobs = append(t.next.Blobs, seal.BlobRef{Name: name})
+	} else {
+		t.drop(blob.Key{Kind: seal.KindBlob, ID: id, Version: t.next.Blobs[i].Version})
+	}
+	ref := &t.next.Blobs[i]
+	ref.Version++
+	ref.Sum = t.add(seal.KindBlob, seal.EnvID{}, id, ref.Version, seal.SealBlob(vk, t.v.vault, name, ref.Version, plain))
+}
+
+// finish seals the list if it changed, and signs the manifest. It returns the
+// commit and the tree that it leads to.
+func (t *tx) finish(master *seal.Master) (blob.Commit, *seal.Tree, error) {
+	if t.envs != nil {
+		t.putList(t.envs)
+	}
+	s := t.v.state
+	tree, err := t.tree()
+	if err != nil {
+		return blob.Commit{}, nil, err
+	}
+	m := &t.next
+	m.Seq = s.head.Seq + 1
+	if m.Prev = (seal.Hash{}); s.head.Seq > 0 {
+		m.Prev = seal.ManifestHash(s.head.Manifest)
+	}
+	m.Root, m.Count, m.EnvKeys = tree.Root(), tree.Count(), t.envKeys()
+	m.Time, m.Signer, m.Reset = t.now(), t.v.device, t.reset
+	for _, k := range t.purge {
+		m.Purged = append(m.Purged, seal.Purged{Kind: k.Kind, ID: k.ID, Version: k.Version})
+	}
+	return blob.Commit{
+		Base: s.head.Seq, Seq: m.Seq, Manifest: m.Sign(t.v.keys.device, master),
+		Put: t.put, Purge: t.purge, Reset: t.reset,
+	}, tree, nil
+}
+
+// tree is the state's tree with this tx's changes.
+func (t *tx) tree() (*seal.Tree, error) {
+	var add, remove []seal.Hash
+	for i := range t.put {
+		r := &t.put[i]
+		add = append(add, entry{group: r.Group, sum: r.Sum}.leaf(r.Key))
+	}
+	from := t.v.state.tree
+	if t.reset {
+		from, _ = seal.NewTree(nil)
+	}
+	for _, k := range t.purge {
+		remove = append(remove, t.v.state.entries[k].leaf(k))
+	}
+	tree, ok := from.Change(add, remove)
+	if !ok {
+		return nil, fmt.Errorf("write vault: a version is there already: %w", ErrConflict)
+	}
+	return tree, nil
+}
+
+// envKeys hashes the environment keys that are stored after this tx.
+func (t *tx) envKeys() seal.Hash {
+	var refs []seal.EnvKeyRef
+	if !t.reset {
+		for k, e := range t.v.state.entries {
+			if k.Kind == seal.KindEnvKey && !slices.Contains(t.purge, k) {
+				refs = append(refs, seal.EnvKeyRef{Env: e.group, Epoch: uint32(k.Version), Sum: e.sum})
+			}
+		}
+	}
+	for i := range t.put {
+		if r := &t.put[i]; r.Kind == seal.KindEnvKey {
+			refs = append(refs, seal.EnvKeyRef{Env: r.Group, Epoch: uint32(r.Version), Sum: r.Sum})
+		}
+	}
+	slices.SortFunc(refs, func(a, b seal.EnvKeyRef) int {
+		return cmp.Or(bytes.Compare(a.Env[:], b.Env[:]), cmp.Compare(a.Epoch, b.Epoch))
+	})
+	return seal.EnvKeysHash(refs)
+}

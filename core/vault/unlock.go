@@ -1,0 +1,262 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/hmac"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/seal"
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// Unlock opens the vault in st with the files in dir. ErrPassword is the one
+// error for a wrong password, a wrong Secret Key and a damaged slot; nothing is
+// written before the password has proved right.
+func Unlock(ctx context.Context, st blob.Store, dir string, password secret.Value, o Options) (*Vault, error) {
+	v, err := unlock(ctx, st, dir, password, o)
+	if err != nil {
+		return nil, fmt.Errorf("unlock vault: %w", err)
+	}
+	return v, nil
+}
+
+func unlock(ctx context.Context, st blob.Store, dir string, password secret.Value, o Options) (*Vault, error) {
+	dev, err := readDevice(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer dev.wipe()
+	v := &Vault{st: st, dir: dir, now: time.Now, vault: dev.vault, device: dev.id, keys: newKeyring(o.Alloc)}
+	v.keys.seen = v.keys.keep(seal.DeviceSubkey(dev.secretKey, dev.vault, "seen"))
+
+	// 1. What the store says, held against what was seen before.
+	last, vaultMAC, err := readSeen(dir, v.keys.seen)
+	if err != nil && !o.AcceptRollback {
+		return nil, err
+	}
+	loaded, err := v.load(ctx)
+	if err != nil {
+		if errors.Is(err, ErrNoVault) && last.seq > 0 {
+			return nil, fmt.Errorf("the store is empty: %w", ErrRollback)
+		}
+		return nil, err
+	}
+	if !o.AcceptRollback {
+		if err := v.follows(ctx, last, loaded); err != nil {
+			return nil, err
+		}
+	}
+	// 2. The password: a slot gives the vault key, the vault key all others.
+	if err := v.openSlot(ctx, loaded, dev, password, last.floor); err != nil {
+		return nil, err
+	}
+	if !o.AcceptRollback && !hmac.Equal(vaultMAC, mac(v.keys.vk, last.body())) {
+		return nil, fmt.Errorf("check what was seen: %w", ErrRollback)
+	}
+	if err := v.openDevice(dev, loaded); err != nil {
+		return nil, err
+	}
+	if err := v.adopt(ctx, loaded); err != nil {
+		return nil, err
+	}
+	// 3. Remember.
+	if err := writeSeen(dir, loaded.mark(v.vault), v.keys.seen, v.keys.vk, o.AcceptRollback); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// load reads the store's newest state and checks its signature and root.
+func (v *Vault) load(ctx context.Context) (*state, error) {
+	for range 5 {
+		head, err := v.st.Head(ctx)
+		if err != nil {
+			return nil, storeError("read", err)
+		}
+		m, err := seal.ParseManifest(head.Manifest)
+		if err != nil || m.Vault != v.vault || m.Seq != head.Seq {
+			return nil, manifestError(err)
+		}
+		entries, err := v.st.Changes(ctx, 0)
+		if err != nil {
+			return nil, storeError("read", err)
+		}
+		s, err := newState(head, m, entries)
+		if err == nil {
+			return s, nil
+		}
+		// Another process may have committed between the two reads.
+		if again, herr := v.st.Head(ctx); herr == nil && bytes.Equal(again.Manifest, head.Manifest) && !errors.Is(err, errRace) {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("read vault: the store does not hold still: %w", ErrTampered)
+}
+
+func manifestError(err error) error {
+	if errors.Is(err, seal.ErrVersion) {
+		return fmt.Errorf("check the manifest: %w", err)
+	}
+	return fmt.Errorf("check the manifest: %w", ErrTampered)
+}
+
+// follows reports whether now is what was seen last or grew out of it, one
+// signed commit at a time.
+func (v *Vault) follows(ctx context.Context, last mark, now *state) error {
+	switch {
+	case last.vault != v.vault || now.manifest.Floor < last.floor:
+		return fmt.Errorf("check what was seen: %w", ErrRollback)
+	case now.head.Seq < last.seq:
+		return fmt.Errorf("the store is at commit %d, seen was %d: %w", now.head.Seq, last.seq, ErrRollback)
+	case now.head.Seq == last.seq:
+		if seal.ManifestHash(now.head.Manifest) != last.manifest || now.manifest.Root != last.root {
+			return fmt.Errorf("commit %d is not the one that was seen: %w", last.seq, ErrFork)
+		}
+		return nil
+	case last.seq == 0: // just made, and ended before it could remember
+		return nil // openDevice asks for our own signature
+	}
+	prevData, err := v.st.Manifest(ctx, last.seq)
+	if err != nil {
+		return fmt.Errorf("commit %d, seen before, is not there: %w", last.seq, ErrRollback)
+	}
+	if seal.ManifestHash(prevData) != last.manifest {
+		return fmt.Errorf("commit %d is not the one that was seen: %w", last.seq, ErrFork)
+	}
+	return v.chain(ctx, prevData, now)
+}
+
+// chain walks the manifests from prevData to now.
+func (v *Vault) chain(ctx context.Context, prevData []byte, now *state) error {
+	prev, err := seal.ParseManifest(prevData)
+	if err != nil {
+		return manifestError(err)
+	}
+	for prev.Seq < now.head.Seq {
+		data := now.head.Manifest
+		if prev.Seq+1 < now.head.Seq {
+			if data, err = v.st.Manifest(ctx, prev.Seq+1); err != nil {
+				return fmt.Errorf("commit %d is not there: %w", prev.Seq+1, ErrTampered)
+			}
+		}
+		m, err := seal.ParseManifest(data)
+		if err != nil {
+			return manifestError(err)
+		}
+		if !m.Follows(data, prev, prevData) {
+			return fmt.Errorf("commit %d does not follow %d: %w", m.Seq, prev.Seq, ErrFork)
+		}
+		prev, prevData = m, data
+	}
+	return nil
+}
+
+// openSlot tries the password on every slot of a suite that is not too weak.
+func (v *Vault) openSlot(ctx context.Context, s *state, dev *device, password secret.Value, floor seal.Suite) error {
+	masters := map[seal.Suite]*seal.Master{}
+	defer func() {
+		for _, m := range masters {
+			m.Wipe()
+		}
+	}()
+	for _, ref := range s.manifest.Slots {
+		key := blob.Key{Kind: seal.KindSlot, ID: ref.ID, Version: ref.Version}
+		recs, err := v.st.Get(ctx, []blob.Key{key})
+		if err != nil || seal.Sum(recs[0].Data) != ref.Sum {
+			return fmt.Errorf("read password slot: %w", ErrTampered)
+		}
+		slot, err := seal.ParseSlot(recs[0].Data)
+		if err != nil {
+			return manifestError(err)
+		}
+		if slot.Suite != ref.Suite || slot.Suite < max(floor, s.manifest.Floor) {
+			return fmt.Errorf("password slot is weaker than this vault allows: %w", ErrRollback)
+		}
+		if masters[slot.Suite] == nil {
+			if masters[slot.Suite], err = seal.Derive(password, dev.secretKey, v.vault, slot.Suite); err != nil {
+				return err
+			}
+		}
+		if vk, err := slot.Open(masters[slot.Suite], v.vault, ref.ID, ref.Version); err == nil {
+			v.keys.vk = v.keys.keep(vk)
+			return nil
+		}
+	}
+	return ErrPassword
+}
+
+// openDevice opens the signing key. The manifest must list it: a manifest of
+// strangers alone is none of ours.
+func (v *Vault) openDevice(dev *device, s *state) error {
+	key, err := dev.openSign(v.keys.vk)
+	if err != nil {
+		return err
+	}
+	v.keys.device = v.keys.keep(key)
+	for _, d := range s.manifest.Devices {
+		if d.ID == dev.id && bytes.Equal(d.Key[:], v.keys.device.Public().(ed25519.PublicKey)) {
+			return nil
+		}
+	}
+	return fmt.Errorf("this device is not in the manifest: %w", ErrTampered)
+}
+
+// adopt opens what the vault key opens in s, and makes s the state.
+func (v *Vault) adopt(ctx context.Context, s *state) error {
+	old := v.state
+	v.state = s
+	err := v.openEnvs(ctx)
+	if err == nil {
+		err = v.openAudit(ctx)
+	}
+	if err != nil {
+		v.state = old
+	}
+	return err
+}
+
+// openEnvs opens the list of environments and the keys that are not open yet.
+func (v *Vault) openEnvs(ctx context.Context) error {
+	s := v.state
+	key := blob.Key{Kind: seal.KindList, ID: seal.ListID(v.vault), Version: s.list}
+	data, err := v.fetch(ctx, []blob.Key{key})
+	if err != nil {
+		return err
+	}
+	if s.envs, err = seal.OpenList(v.keys.vk, v.vault, s.list, data[0]); err != nil {
+		return openError("list of environments", err)
+	}
+	var missing []blob.Key
+	var envs []seal.Env
+	for _, e := range s.envs {
+		if have := v.keys.envs[e.ID]; have == nil || have.Epoch != e.Epoch {
+			missing = append(missing, blob.Key{Kind: seal.KindEnvKey, ID: seal.EnvKeyID(v.vault, e.ID), Version: uint64(e.Epoch)})
+			envs = append(envs, e)
+		}
+	}
+	found, err := v.fetch(ctx, missing)
+	if err != nil {
+		return err
+	}
+	for i, e := range envs {
+		k, err := seal.OpenEnvKey(v.keys.vk, v.vault, e.ID, e.Epoch, found[i])
+		if err != nil {
+			return openError("key of an environment", err)
+		}
+		v.keys.addEnv(k)
+	}
+	return nil
+}
+
+// openError is what a failure of package seal looks like from outside.
+func openError(what string, err error) error {
+	if errors.Is(err, seal.ErrVersion) {
+		return fmt.Errorf("open %s: %w", what, err)
+	}
+	return fmt.Errorf("open %s: %w", what, ErrTampered)
+}

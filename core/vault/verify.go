@@ -1,0 +1,101 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/seal"
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// A Report is the answer of Verify.
+type Report struct {
+	Records  int // stored versions of secrets
+	Readable int // of these, opened and checked
+	Secrets  int // names, deleted ones not counted
+	Seq      uint64
+	Problems []string // the first hundred
+}
+
+const maxProblems = 100
+
+func (r *Report) problem(format string, args ...any) {
+	if len(r.Problems) < maxProblems {
+		r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+	}
+}
+
+// Verify opens and checks every stored version, one by one, and says what it
+// cannot read. before is asked once, with every space.
+func (v *Vault) Verify(ctx context.Context, before Before) (Report, error) {
+	var r Report
+	err := v.read(ctx, func() error {
+		r = Report{Seq: v.state.head.Seq}
+		var heads []Head
+		for _, e := range v.state.envs {
+			heads = append(heads, Head{Ref: secret.Ref{App: e.App, Env: e.Name}})
+		}
+		if err := agree(before, heads); err != nil {
+			return err
+		}
+		for _, e := range v.state.envs {
+			for _, id := range v.state.groups[e.ID] {
+				v.verifySecret(ctx, e, id, &r)
+			}
+		}
+		for k := range v.state.entries {
+			if k.Kind != seal.KindSecret {
+				if _, err := v.fetch(ctx, []blob.Key{k}); err != nil {
+					r.problem("kind %d, id %x: %v", k.Kind, k.ID[:4], err)
+				}
+			}
+		}
+		slices.Sort(r.Problems)
+		return nil
+	})
+	return r, err
+}
+
+// verifySecret opens every version of one secret.
+func (v *Vault) verifySecret(ctx context.Context, e seal.Env, id seal.ID, r *Report) {
+	key, newest := v.keys.envs[e.ID], v.state.newest(id)
+	for _, n := range v.state.secrets[id] {
+		r.Records++
+		k := blob.Key{Kind: seal.KindSecret, ID: id, Version: n}
+		name, err := v.verifyVersion(ctx, key, e, k)
+		switch {
+		case err != nil && name.name != "":
+			r.problem("%s/%s/%s version %d: %v", e.App, e.Name, name.name, n, err)
+		case err != nil:
+			r.problem("%s/%s id %x version %d: %v", e.App, e.Name, id[:4], n, err)
+		default:
+			r.Readable++
+			if n == newest && !name.deleted {
+				r.Secrets++
+			}
+		}
+	}
+}
+
+func (v *Vault) verifyVersion(ctx context.Context, key *seal.EnvKey, e seal.Env, k blob.Key) (named, error) {
+	data, err := v.fetch(ctx, []blob.Key{k})
+	if err != nil {
+		return named{}, err
+	}
+	name, err := openName(key, k, data[0])
+	if err != nil {
+		return named{}, err
+	}
+	rec, err := seal.ParseRecord(data[0])
+	if err != nil {
+		return name, openError("record", err)
+	}
+	_, value, err := rec.Open(key, key.Place(k.ID, k.Version), secret.Ref{App: e.App, Env: e.Name, Name: name.name})
+	if err != nil {
+		return name, openError("record", err)
+	}
+	value.Wipe()
+	return name, nil
+}
