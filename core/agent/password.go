@@ -8,6 +8,8 @@ import (
 	"os/exec"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/opaquevault/ov/core/agent/wire"
 )
 
 // PasswordKind says what a password's descriptor is.
@@ -49,7 +51,7 @@ func FromFile(path string) Password {
 // FromStdin reads f, the client's standard input, to its end.
 func FromStdin(f *os.File) Password {
 	return Password{PasswordStdin, func(context.Context) (*os.File, error) {
-		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+		fd, err := unix.FcntlInt(uintptr(wire.FD(f)), unix.F_DUPFD_CLOEXEC, 3)
 		if err != nil {
 			return nil, fmt.Errorf("duplicate stdin: %w", err)
 		}
@@ -100,7 +102,7 @@ func openTerminal(context.Context) (*os.File, error) {
 		return nil, &Error{Err: ErrLocked, Message: "locked, and there is no terminal to ask for the password on",
 			Advice: `run "ov unlock" in a terminal, or set OV_PASSWORD_FILE`}
 	}
-	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
+	group, err := unix.IoctlGetInt(wire.FD(f), unix.TIOCGPGRP)
 	if err == nil && group != unix.Getpgrp() {
 		f.Close()
 		return nil, &Error{Err: ErrLocked, Message: "locked, and a background job cannot ask for the password",
@@ -112,9 +114,9 @@ func openTerminal(context.Context) (*os.File, error) {
 // keepTerminal returns a function that puts the terminal f back to what it is
 // now, should the agent die while it asks there.
 func keepTerminal(f *os.File) func() {
-	state, err := unix.IoctlGetTermios(int(f.Fd()), ioctlGetTermios)
+	state, err := unix.IoctlGetTermios(wire.FD(f), ioctlGetTermios)
 	if err != nil {
 		return func() {}
 	}
-	return func() { unix.IoctlSetTermios(int(f.Fd()), ioctlSetTermios, state) }
+	return func() { unix.IoctlSetTermios(wire.FD(f), ioctlSetTermios, state) }
 }

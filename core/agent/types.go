@@ -149,8 +149,10 @@ type Status struct {
 
 // A Report is what Verify found.
 type Report struct {
-	Secrets  int      `json:"secrets"`
-	Readable int      `json:"readable"`
+	Records  int      `json:"records"`  // stored versions
+	Readable int      `json:"readable"` // of these, opened and checked
+	Secrets  int      `json:"secrets"`  // names, deleted ones not counted
+	Seq      uint64   `json:"seq"`      // of the newest commit
 	Problems []string `json:"problems,omitempty"`
 }
 
@@ -169,7 +171,8 @@ type AuditLine struct {
 
 // An AuditReport is what AuditVerify found.
 type AuditReport struct {
-	Records int    `json:"records"`
-	FirstAt string `json:"first_bad,omitempty"` // names the first bad record; empty: all good
-	Problem string `json:"problem,omitempty"`
+	Records  uint64 `json:"records"`
+	Epochs   int    `json:"epochs"`
+	FirstBad uint64 `json:"first_bad,omitempty"` // the first bad record, 1-based; 0: none
+	Problem  string `json:"problem,omitempty"`   // what is wrong with it
 }

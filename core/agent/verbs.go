@@ -133,24 +133,10 @@ func (c *Client) AuditVerify(ctx context.Context) (AuditReport, error) {
 	return r, err
 }
 
-// granted is a Grant without its values, which travel beside it.
-type granted struct {
-	ID         string   `json:"id"`
-	Secrets    []head   `json:"secrets"`
-	AllowNames []string `json:"allow_names,omitempty"`
-}
-
-type head struct {
-	Ref     secret.Ref `json:"ref"`
-	Version uint64     `json:"version"`
-	Plain   bool       `json:"plain,omitempty"`
-	Weak    bool       `json:"weak,omitempty"`
-}
-
 // Grant asks for the values of r's secrets, all or none. The caller wipes them,
 // and says with Complete how it ended.
 func (c *Client) Grant(ctx context.Context, r GrantRequest) (*Grant, error) {
-	var g granted
+	var g wire.Granted
 	f, s, err := c.callOn(ctx, wire.OpGrant, r, &g)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,10 @@
 package wire
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/opaquevault/ov/core/secret"
+)
 
 // The ops. OpHello and OpStop mean the same in every version.
 const (
@@ -49,3 +53,18 @@ func ServerLimits() Limits { return Limits{Header: 4 << 20, Body: 1 << 20} }
 // ClientLimits bound what a client accepts from its agent: a grant of 10,000
 // secrets has a large header and may have a very large body.
 func ClientLimits() Limits { return Limits{Header: 64 << 20, Body: 1 << 30} }
+
+// Granted answers OpGrant; the values travel beside it, in the same order.
+type Granted struct {
+	ID         string   `json:"id"`
+	Secrets    []Head   `json:"secrets"`
+	AllowNames []string `json:"allow_names,omitempty"`
+}
+
+// A Head is one opened secret without its value.
+type Head struct {
+	Ref     secret.Ref `json:"ref"`
+	Version uint64     `json:"version"`
+	Plain   bool       `json:"plain,omitempty"`
+	Weak    bool       `json:"weak,omitempty"`
+}

@@ -138,7 +138,7 @@ func (c *Conn) send(head []byte, files []*os.File) error {
 	}
 	fds := make([]int, len(files))
 	for i, f := range files {
-		fds[i] = int(f.Fd())
+		fds[i] = FD(f)
 	}
 	n, _, err := c.sock.WriteMsgUnix(head, syscall.UnixRights(fds...), nil)
 	if err != nil {
@@ -216,6 +216,16 @@ func (c *Conn) readPrefix(prefix []byte, f *Frame) error {
 		have += n
 	}
 	return nil
+}
+
+// FD returns the descriptor of f, which must stay open while it is used. Unlike
+// f.Fd it leaves the mode of the open file alone, which others may share.
+func FD(f *os.File) int {
+	fd := -1
+	if raw, err := f.SyscallConn(); err == nil {
+		raw.Control(func(n uintptr) { fd = int(n) })
+	}
+	return fd
 }
 
 // take adds the descriptors of a control message to f.

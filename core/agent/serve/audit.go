@@ -1,0 +1,136 @@
+package serve
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/audit"
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// maxReason keeps what a client gives as its reason to a line.
+const maxReason = 200
+
+// record begins the audit record of a request of c.
+func (c *client) record(op, space, event, reason string, refs ...secret.Ref) audit.Record {
+	r := audit.Record{Op: op, Space: space, Event: event, Actor: c.actor.audit(""), Reason: oneLine(reason)}
+	for _, ref := range refs {
+		r.Names = append(r.Names, ref.String())
+	}
+	return r
+}
+
+// oneLine keeps s printable and short.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+	if r := []rune(s); len(r) > maxReason {
+		s = string(r[:maxReason])
+	}
+	return s
+}
+
+// note makes records durable. Whoever gets an error opens nothing.
+func (o *opened) note(records ...audit.Record) error {
+	for _, r := range records {
+		if err := write(o.log, o.vault.Device(), r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write appends r as done on device. Every failure is an audit.ErrAudit.
+func write(log *audit.Log, device string, r audit.Record) error {
+	r.Actor.Device = device
+	err := log.Append(r)
+	if err != nil && !errors.Is(err, audit.ErrAudit) {
+		err = fmt.Errorf("%w: %w", audit.ErrAudit, err)
+	}
+	return err
+}
+
+// argvDigest identifies a command line without giving it away: arguments may
+// hold what should not be in a log.
+func (o *opened) argvDigest(argv []string) string {
+	if len(argv) == 0 {
+		return ""
+	}
+	key := o.vault.Derive("ov/v1/audit-argv")
+	defer clear(key)
+	mac := hmac.New(sha256.New, key)
+	for _, arg := range argv {
+		var n [4]byte
+		binary.BigEndian.PutUint32(n[:], uint32(len(arg)))
+		mac.Write(n[:])
+		io.WriteString(mac, arg)
+	}
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// newID returns 128 random bits for a grant.
+func newID() string {
+	b := make([]byte, 16)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+func (s *Server) opAuditShow(_ context.Context, _ *client, f *wire.Frame) (answer, error) {
+	var q agent.AuditQuery
+	if err := args(f, &q); err != nil {
+		return answer{}, err
+	}
+	o, done, err := s.use()
+	if err != nil {
+		return answer{}, err
+	}
+	defer done()
+	limit := q.Limit
+	if !q.Since.IsZero() {
+		limit = 0
+	}
+	entries, err := o.log.Show(limit)
+	if err != nil {
+		return answer{}, err
+	}
+	out := []agent.AuditLine{}
+	for _, e := range entries {
+		if e.Time.Before(q.Since) {
+			continue
+		}
+		raw, err := json.Marshal(e)
+		if err != nil {
+			return answer{}, err
+		}
+		out = append(out, agent.AuditLine{Text: e.String(), Record: raw})
+	}
+	if q.Limit > 0 && len(out) > q.Limit {
+		out = out[len(out)-q.Limit:]
+	}
+	return answer{args: out}, nil
+}
+
+func (s *Server) opAuditVerify(context.Context, *client, *wire.Frame) (answer, error) {
+	o, done, err := s.use()
+	if err != nil {
+		return answer{}, err
+	}
+	defer done()
+	r, err := o.log.Verify()
+	return answer{args: agent.AuditReport{Records: r.Records, Epochs: r.Epochs, FirstBad: r.Bad, Problem: r.Problem}}, err
+}

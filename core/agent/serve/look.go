@@ -1,0 +1,57 @@
+package serve
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"os"
+
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// The places where the agent looks inside a value for a person at a terminal
+// are here, together, so that they can be read together.
+
+// same reports whether two values are equal.
+func same(a, b secret.Value) bool { return subtle.ConstantTimeCompare(a.Reveal(), b.Reveal()) == 1 }
+
+// endsWith reports whether line is the last group of key, which is written in
+// groups between hyphens.
+func endsWith(key, line secret.Value) bool {
+	group := key.Reveal()
+	group = group[bytes.LastIndexByte(group, '-')+1:]
+	return bytes.EqualFold(bytes.TrimSpace(line.Reveal()), group)
+}
+
+// isYes reports whether line is y or yes.
+func isYes(line secret.Value) bool {
+	answer := bytes.TrimSpace(line.Reveal())
+	return bytes.EqualFold(answer, []byte("y")) || bytes.EqualFold(answer, []byte("yes"))
+}
+
+// bits estimates how many guesses v takes, as a power of two.
+func (s *Server) bits(v secret.Value) float64 {
+	if s.c.Strength == nil {
+		return 0
+	}
+	return s.c.Strength(v.Reveal())
+}
+
+// print writes v as it is.
+func print(f *os.File, v secret.Value) error {
+	_, err := f.Write(v.Reveal())
+	return err
+}
+
+// printable returns v with what would steer a terminal spelled out.
+func printable(v secret.Value) secret.Value {
+	const hex = "0123456789abcdef"
+	out := make([]byte, 0, 4*v.Len()+1)
+	for _, b := range v.Reveal() {
+		if b < ' ' && b != '\n' && b != '\t' || b == 0x7f {
+			out = append(out, '\\', 'x', hex[b>>4], hex[b&15])
+			continue
+		}
+		out = append(out, b)
+	}
+	return secret.New(append(out, '\n'))
+}

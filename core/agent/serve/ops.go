@@ -1,0 +1,223 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/audit"
+	"github.com/opaquevault/ov/core/secret"
+	"github.com/opaquevault/ov/core/vault"
+)
+
+// handlers is every op that there is. None gives out a key, and none but
+// OpGrant a value.
+func (s *Server) handlers() map[string]handler {
+	return map[string]handler{
+		wire.OpStatus:      s.opStatus,
+		wire.OpStop:        s.opStop,
+		wire.OpLock:        s.opLock,
+		wire.OpUnlock:      s.opUnlock,
+		wire.OpInit:        s.opInit,
+		wire.OpPut:         s.opPut,
+		wire.OpList:        s.opList,
+		wire.OpInfo:        s.opInfo,
+		wire.OpDelete:      s.opDelete,
+		wire.OpSpaces:      s.opSpaces,
+		wire.OpVerify:      s.opVerify,
+		wire.OpAuditShow:   s.opAuditShow,
+		wire.OpAuditVerify: s.opAuditVerify,
+		wire.OpGrant:       s.opGrant,
+		wire.OpComplete:    s.opComplete,
+		wire.OpReveal:      s.opReveal,
+	}
+}
+
+func (s *Server) locked() bool {
+	_, done, err := s.use()
+	if err == nil {
+		done()
+	}
+	return err != nil
+}
+
+func (s *Server) opStatus(_ context.Context, _ *client, _ *wire.Frame) (answer, error) {
+	st := agent.Status{
+		Running: !s.c.OneShot, Locked: s.locked(), Vault: s.hasVault(), PID: os.Getpid(),
+		Version: s.c.Build, Protocol: wire.Version, Memory: string(s.mem.Kind()), Grants: int(s.issued.Load()),
+	}
+	if !st.Locked {
+		s.state.leaseMu.Lock()
+		st.IdleLeft, st.HardLeft = s.state.lease.left(s.c.Now())
+		s.state.leaseMu.Unlock()
+	}
+	return answer{args: st}, nil
+}
+
+func (s *Server) opStop(context.Context, *client, *wire.Frame) (answer, error) {
+	return answer{after: s.stop}, nil
+}
+
+func (s *Server) opLock(context.Context, *client, *wire.Frame) (answer, error) {
+	return answer{after: s.lock}, nil
+}
+
+// opPut stores a value. What was about to be done is on record before it is done.
+func (s *Server) opPut(ctx context.Context, c *client, f *wire.Frame) (answer, error) {
+	var r agent.PutRequest
+	if err := args(f, &r); err != nil {
+		return answer{}, err
+	}
+	if len(f.Values) != 1 {
+		return answer{}, fmt.Errorf("put: %w: want one value", agent.ErrUsage)
+	}
+	value := f.Values[0]
+	p := vault.PutOptions{Plain: r.Plain, Tags: r.Tags, IfVersion: r.IfVersion}
+	verb, op := VerbUpdate, "secret_set"
+	switch r.Mode {
+	case agent.Upsert, "":
+	case agent.CreateOnly:
+		p.Mode, verb, op = vault.CreateOnly, VerbCreate, "secret_create"
+	case agent.UpdateOnly:
+		p.Mode, op = vault.UpdateOnly, "secret_update"
+	default:
+		return answer{}, fmt.Errorf("put: %w: mode %q", agent.ErrUsage, r.Mode)
+	}
+	if err := r.Ref.Check(); err != nil {
+		return answer{}, err
+	}
+	if err := value.Check(r.Plain); err != nil {
+		return answer{}, fmt.Errorf("store %q: %w", r.Ref, err)
+	}
+	if !r.Plain {
+		p.Strength = s.bits(value)
+	}
+	note := c.record(op, r.Ref.Space(), "WRITING", r.Reason, r.Ref)
+	var info vault.Info
+	err := s.gated(ctx, c, Request{Verb: verb, Refs: []secret.Ref{r.Ref}}, note, func(o *opened) (err error) {
+		p.Before = func([]vault.Head) error { return nil } // the old version's tags are part of this record
+		info, err = o.vault.Put(ctx, r.Ref, value, p)
+		return s.similar(ctx, o, r.Ref, err)
+	})
+	return answer{args: public(info)}, err
+}
+
+func (s *Server) opDelete(ctx context.Context, c *client, f *wire.Frame) (answer, error) {
+	var ref secret.Ref
+	if err := args(f, &ref); err != nil {
+		return answer{}, err
+	}
+	if err := ref.Check(); err != nil {
+		return answer{}, err
+	}
+	note := c.record("secret_delete", ref.Space(), "DELETING", "", ref)
+	return answer{}, s.gated(ctx, c, Request{Verb: VerbDelete, Refs: []secret.Ref{ref}}, note, func(o *opened) error {
+		return s.similar(ctx, o, ref, o.vault.Delete(ctx, ref))
+	})
+}
+
+// gated does a change: gate, audit record, change. One that fails afterwards
+// is on record as failed.
+func (s *Server) gated(ctx context.Context, c *client, r Request, note audit.Record, do func(*opened) error) error {
+	d, err := s.decide(ctx, c, &r)
+	if err != nil {
+		return err
+	}
+	o, done, err := s.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if !d.Allow {
+		return refused(o, d, note)
+	}
+	if err := o.note(note); err != nil {
+		return err
+	}
+	if err := do(o); err != nil {
+		note.Event = "FAILED"
+		o.note(note)
+		return err
+	}
+	return nil
+}
+
+func (s *Server) opList(ctx context.Context, c *client, f *wire.Frame) (answer, error) {
+	var q struct {
+		App, Prefix string
+		Env         string `json:"environment"`
+	}
+	if err := args(f, &q); err != nil {
+		return answer{}, err
+	}
+	o, done, err := s.use()
+	if err != nil {
+		return answer{}, err
+	}
+	defer done()
+	infos, err := o.vault.List(ctx, q.App, q.Env, q.Prefix, func([]vault.Head) error {
+		return o.note(c.record("secret_list", q.App+"/"+q.Env, "LISTED", ""))
+	})
+	out := make([]agent.Info, len(infos))
+	for i, info := range infos {
+		out[i] = public(info)
+	}
+	return answer{args: out}, err
+}
+
+func (s *Server) opInfo(ctx context.Context, c *client, f *wire.Frame) (answer, error) {
+	var ref secret.Ref
+	if err := args(f, &ref); err != nil {
+		return answer{}, err
+	}
+	if err := ref.Check(); err != nil {
+		return answer{}, err
+	}
+	o, done, err := s.use()
+	if err != nil {
+		return answer{}, err
+	}
+	defer done()
+	info, err := o.vault.Info(ctx, ref, func([]vault.Head) error {
+		return o.note(c.record("secret_info", ref.Space(), "LISTED", "", ref))
+	})
+	return answer{args: public(info)}, s.similar(ctx, o, ref, err)
+}
+
+func (s *Server) opSpaces(ctx context.Context, _ *client, _ *wire.Frame) (answer, error) {
+	o, done, err := s.use()
+	if err != nil {
+		return answer{}, err
+	}
+	defer done()
+	spaces, err := o.vault.Spaces(ctx)
+	out := make([]agent.Space, len(spaces))
+	for i, sp := range spaces {
+		names, err := o.vault.Names(ctx, sp.App, sp.Env)
+		if err != nil {
+			return answer{}, err
+		}
+		out[i] = agent.Space{App: sp.App, Env: sp.Env, Secrets: len(names)}
+	}
+	return answer{args: out}, err
+}
+
+func (s *Server) opVerify(ctx context.Context, c *client, _ *wire.Frame) (answer, error) {
+	o, done, err := s.use()
+	if err != nil {
+		return answer{}, err
+	}
+	defer done()
+	r, err := o.vault.Verify(ctx, func([]vault.Head) error {
+		return o.note(c.record("vault_verify", "", "CHECKED", ""))
+	})
+	return answer{args: agent.Report{Records: r.Records, Secrets: r.Secrets, Readable: r.Readable, Seq: r.Seq, Problems: r.Problems}}, err
+}
+
+// public is what a client may know about a secret.
+func public(i vault.Info) agent.Info {
+	return agent.Info{Ref: i.Ref, Version: i.Version, Created: i.Created, Updated: i.Updated, Plain: i.Plain, Weak: i.Weak,
+		Deleted: i.Deleted, Size: i.Size, Tags: i.Tags, Device: i.Device}
+}

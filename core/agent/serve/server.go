@@ -1,0 +1,151 @@
+// Package serve is the server of ov-agent: it holds the open vault, asks for
+// passwords, passes every request for a value through the gate, writes the
+// audit record before anything is decrypted, and forgets the keys in time.
+package serve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/agent/serve/lockmem"
+	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/blob"
+)
+
+// How long keys are kept when nobody says otherwise.
+const (
+	DefaultIdle = 15 * time.Minute
+	DefaultHard = 8 * time.Hour
+	// oneShotIdle is how long a one-shot agent keeps its keys after a request:
+	// the command that it was started for may run for days.
+	oneShotIdle = 10 * time.Second
+)
+
+// Limits of what clients may do.
+const (
+	maxClients  = 64  // connections
+	maxInFlight = 32  // requests of one connection
+	ratePerSec  = 500 // requests of all connections, sustained
+	rateBurst   = 1000
+	helloTime   = 10 * time.Second
+	writeTime   = 30 * time.Second
+)
+
+// A Config says which vault is served and how.
+type Config struct {
+	Home  string // OV_HOME, absolute
+	Build string // of this program, for people
+	// Store opens or makes the store at path.
+	Store    func(ctx context.Context, path string) (blob.Store, error)
+	Gate     Gate                       // decides; nil: Open
+	Strength func(value []byte) float64 // log2 of the guesses that a value takes; nil: not known
+	OneShot  bool                       // for one client on an inherited socket
+	Relock   func()                     // replaces this process once its keys are gone; nil: it stays
+	Now      func() time.Time           // nil: time.Now
+}
+
+// A Server is one agent.
+type Server struct {
+	c     Config
+	tries tries
+	rate  *bucket
+	ops   map[string]handler
+	seats chan struct{} // one for each connection
+	stop  context.CancelFunc
+	ctx   context.Context
+
+	fresh    sync.Mutex // one operation with a fresh password at a time
+	freshMem lockmem.Arena
+	mem      lockmem.Arena
+	state    state
+	issued   atomic.Int64 // grants in use
+
+	clientsMu sync.Mutex
+	clients   map[*client]bool
+}
+
+// New returns a Server that is locked.
+func New(c Config) *Server {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Gate == nil {
+		c.Gate = Open{}
+	}
+	s := &Server{
+		c:       c,
+		tries:   newTries(c.Home, c.Now),
+		rate:    newBucket(ratePerSec, rateBurst),
+		seats:   make(chan struct{}, maxClients),
+		clients: map[*client]bool{},
+	}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.ops = s.handlers()
+	return s
+}
+
+// Serve takes connections from l until Stop, and returns when the last one has
+// ended.
+func (s *Server) Serve(l *net.UnixListener) error {
+	defer context.AfterFunc(s.ctx, func() { l.Close() })()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		conn, err := l.AcceptUnix()
+		if err != nil {
+			if s.ctx.Err() != nil {
+				return nil
+			}
+			if errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			time.Sleep(50 * time.Millisecond) // out of descriptors, most likely
+			continue
+		}
+		select {
+		case s.seats <- struct{}{}:
+		default:
+			refuse(conn)
+			continue
+		}
+		wg.Go(func() {
+			defer func() { <-s.seats }()
+			s.ServeConn(conn)
+		})
+	}
+}
+
+// refuse tells a client that there is no room and hangs up.
+func refuse(conn *net.UnixConn) {
+	w := wire.NewConn(conn, wire.ServerLimits())
+	w.WriteTime = time.Second
+	f := &wire.Frame{Header: wire.Header{ID: 1}}
+	agent.Encode(&agent.Error{Err: agent.ErrBusy, Message: "ov-agent serves too many clients"}, &f.Header)
+	w.Write(f)
+	w.Close()
+}
+
+// Stop ends Serve and every connection. Close follows it.
+func (s *Server) Stop() { s.stop() }
+
+// Close forgets the keys, after Serve or ServeConn has returned.
+func (s *Server) Close() {
+	s.stop()
+	s.forget(false)
+}
+
+// storePath is where the vault's ciphertext is.
+func (s *Server) storePath() string { return filepath.Join(s.c.Home, "vault.db") }
+
+// hasVault reports whether the home holds a vault.
+func (s *Server) hasVault() bool {
+	info, err := os.Stat(s.storePath())
+	return err == nil && info.Size() > 0
+}

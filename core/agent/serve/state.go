@@ -1,0 +1,236 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/agent/serve/lockmem"
+	"github.com/opaquevault/ov/core/audit"
+	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/secret"
+	"github.com/opaquevault/ov/core/vault"
+)
+
+// An opened is an unlocked vault with what belongs to it.
+type opened struct {
+	vault *vault.Vault
+	store blob.Store
+	log   *audit.Log
+	mem   *lockmem.Arena
+}
+
+// close zeroes the keys. The audit log stays open when keepLog is set, for the
+// completions of grants that are still in use.
+func (o *opened) close(keepLog bool) {
+	o.vault.Close()
+	o.store.Close()
+	o.mem.Wipe()
+	if !keepLog {
+		o.log.Close()
+	}
+}
+
+// state is whether the vault is open, and until when.
+type state struct {
+	mu      sync.RWMutex // held for reading while the vault is in use
+	open    *opened      // nil: locked
+	log     *audit.Log   // of a one-shot agent kept after its keys are gone
+	device  string       // that the log's records name
+	lease   lease
+	timer   *time.Timer
+	leaseMu sync.Mutex
+}
+
+// A lease bounds how long keys are kept. Wall time counts, so that a machine
+// that slept finds them gone.
+type lease struct {
+	idle, hard time.Duration
+	since      time.Time // of the unlock
+	used       time.Time
+}
+
+// left returns what remains until the idle and the hard end.
+func (l lease) left(now time.Time) (idle, hard time.Duration) {
+	now = now.Round(0)
+	return l.used.Round(0).Add(l.idle).Sub(now), l.since.Round(0).Add(l.hard).Sub(now)
+}
+
+func (l lease) over(now time.Time) bool {
+	idle, hard := l.left(now)
+	// A clock that was set back must not stretch the lease either.
+	return idle <= 0 || hard <= 0 || hard > l.hard || idle > l.idle
+}
+
+// unlock opens the vault with password. When it is open already, the password
+// must be right all the same, and the lease begins anew.
+func (s *Server) unlock(ctx context.Context, password secret.Value, t agent.TTLs) error {
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	if s.state.open != nil {
+		check, err := s.openVault(ctx, password, &s.freshMem)
+		if err != nil {
+			return err
+		}
+		check.close(false)
+		s.setLease(t)
+		return nil
+	}
+	o, err := s.openVault(ctx, password, &s.mem)
+	if err != nil {
+		return err
+	}
+	s.setOpen(o, t)
+	return nil
+}
+
+// setOpen takes o into use. The caller holds the state's lock.
+func (s *Server) setOpen(o *opened, t agent.TTLs) {
+	if s.state.log != nil {
+		s.state.log.Close()
+	}
+	s.state.open, s.state.log, s.state.device = o, o.log, o.vault.Device()
+	s.setLease(t)
+}
+
+// setLease starts the time that the keys are kept for.
+func (s *Server) setLease(t agent.TTLs) {
+	now := s.c.Now()
+	l := lease{idle: t.Idle, hard: t.Hard, since: now, used: now}
+	if s.c.OneShot {
+		l.idle = oneShotIdle
+	}
+	if l.idle <= 0 {
+		l.idle = DefaultIdle
+	}
+	if l.hard <= 0 {
+		l.hard = DefaultHard
+	}
+	s.state.leaseMu.Lock()
+	s.state.lease = l
+	s.state.leaseMu.Unlock()
+	s.watch()
+}
+
+// openVault opens store, vault and audit log; nothing stays open on an error.
+func (s *Server) openVault(ctx context.Context, password secret.Value, mem *lockmem.Arena) (*opened, error) {
+	if !s.hasVault() {
+		return nil, vault.ErrNoVault
+	}
+	store, err := s.c.Store(ctx, s.storePath())
+	if err != nil {
+		return nil, err
+	}
+	v, err := vault.Unlock(ctx, store, s.c.Home, password, vault.Options{Alloc: mem.Alloc})
+	if err != nil {
+		store.Close()
+		mem.Wipe()
+		return nil, err
+	}
+	return s.withLog(v, store, mem)
+}
+
+// withLog completes an open vault with its audit log.
+func (s *Server) withLog(v *vault.Vault, store blob.Store, mem *lockmem.Arena) (*opened, error) {
+	log, err := audit.Open(filepath.Join(s.c.Home, "audit"), v.AuditKeys())
+	if err != nil {
+		v.Close()
+		store.Close()
+		mem.Wipe()
+		return nil, fmt.Errorf("%w: %w", audit.ErrAudit, err)
+	}
+	return &opened{v, store, log, mem}, nil
+}
+
+// use returns the open vault, which stays open until done is called.
+func (s *Server) use() (o *opened, done func(), err error) {
+	s.state.mu.RLock()
+	now := s.c.Now()
+	s.state.leaseMu.Lock()
+	over := s.state.lease.over(now)
+	if !over {
+		s.state.lease.used = now
+	}
+	s.state.leaseMu.Unlock()
+	if s.state.open == nil || over {
+		s.state.mu.RUnlock()
+		return nil, nil, agent.ErrLocked
+	}
+	return s.state.open, s.state.mu.RUnlock, nil
+}
+
+// watch arms the timer that locks when the lease is over.
+func (s *Server) watch() {
+	s.state.leaseMu.Lock()
+	defer s.state.leaseMu.Unlock()
+	if s.state.timer != nil {
+		s.state.timer.Stop()
+	}
+	idle, hard := s.state.lease.left(s.c.Now())
+	// Now and then the clock is looked at, in case the machine slept.
+	s.state.timer = time.AfterFunc(max(time.Millisecond, min(idle, hard, time.Minute)), s.expire)
+}
+
+// expire locks if the lease is over.
+func (s *Server) expire() {
+	s.state.leaseMu.Lock()
+	over := s.state.lease.over(s.c.Now())
+	s.state.leaseMu.Unlock()
+	if !over {
+		s.watch()
+		return
+	}
+	s.lock()
+}
+
+// lock forgets the keys, once no request uses them. A daemon replaces itself
+// afterwards, so that nothing of its memory is left; a one-shot agent keeps its
+// audit log, for the completions of grants that are still in use.
+func (s *Server) lock() {
+	s.abandonAll()
+	if s.forget(s.c.OneShot) && s.c.Relock != nil {
+		s.c.Relock()
+	}
+}
+
+// forget zeroes the keys and reports whether there were any.
+func (s *Server) forget(keepLog bool) bool {
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	was := s.state.open != nil
+	if was {
+		s.state.open.close(keepLog)
+		s.state.open = nil
+	}
+	if !keepLog {
+		if s.state.log != nil && !was {
+			s.state.log.Close()
+		}
+		s.state.log = nil
+	}
+	s.state.leaseMu.Lock()
+	if s.state.timer != nil {
+		s.state.timer.Stop()
+	}
+	s.state.leaseMu.Unlock()
+	return was
+}
+
+// abandonAll records the grants in use as abandoned, since no completion can be
+// taken later.
+func (s *Server) abandonAll() {
+	if s.c.OneShot {
+		return
+	}
+	s.clientsMu.Lock()
+	clients := slices.Collect(maps.Keys(s.clients))
+	s.clientsMu.Unlock()
+	for _, c := range clients {
+		c.abandon("the agent was locked")
+	}
+}

@@ -1,0 +1,118 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/secret"
+	"github.com/opaquevault/ov/core/vault"
+)
+
+// passwordArgs reads the arguments of an op that comes with a password's
+// descriptor.
+func passwordArgs(f *wire.Frame, out any) (kind agent.PasswordKind, err error) {
+	var p wire.PasswordArgs
+	if err := args(f, &p); err != nil {
+		return "", err
+	}
+	if len(f.Files) == 0 {
+		return "", fmt.Errorf("%s: %w: no descriptor to read the password from", f.Op, agent.ErrUsage)
+	}
+	if out != nil && len(p.Args) > 0 && json.Unmarshal(p.Args, out) != nil {
+		return "", fmt.Errorf("%s: %w: arguments are not as they should be", f.Op, agent.ErrUsage)
+	}
+	switch kind = agent.PasswordKind(p.Password); kind {
+	case agent.PasswordTTY, agent.PasswordFile, agent.PasswordCommand, agent.PasswordStdin, agent.PasswordEnv:
+		return kind, nil
+	}
+	return "", fmt.Errorf("%s: %w: password from %q", f.Op, agent.ErrUsage, clean(p.Password))
+}
+
+// ask gets a password from f and gives it to use, until use takes it. A
+// terminal is asked again after a wrong one, the rest has one try.
+func (s *Server) ask(ctx context.Context, f *os.File, kind agent.PasswordKind, prompt string, use func(secret.Value) error) error {
+	if !s.hasVault() {
+		return vault.ErrNoVault
+	}
+	if err := s.tries.check(); err != nil {
+		return err
+	}
+	if kind != agent.PasswordTTY {
+		password, err := readPassword(ctx, f)
+		if err != nil {
+			return err
+		}
+		_, err = s.try(password, use)
+		return err
+	}
+	t, err := newTerminal(f)
+	if err != nil {
+		return err
+	}
+	for {
+		password, err := t.secret(ctx, prompt)
+		if err != nil {
+			return err
+		}
+		left, err := s.try(password, use)
+		if !errors.Is(err, vault.ErrPassword) || left == 0 {
+			return err
+		}
+		t.say("wrong password (%d more)", left)
+	}
+}
+
+// try gives password to use, wipes it and keeps the count.
+func (s *Server) try(password secret.Value, use func(secret.Value) error) (left int, err error) {
+	defer password.Wipe()
+	if err := s.tries.check(); err != nil {
+		return 0, err
+	}
+	switch err := use(password); {
+	case errors.Is(err, vault.ErrPassword):
+		return s.tries.wrong(), err
+	case err != nil:
+		return 0, err
+	}
+	s.tries.right()
+	return 0, nil
+}
+
+func (s *Server) opUnlock(ctx context.Context, _ *client, f *wire.Frame) (answer, error) {
+	var t agent.TTLs
+	kind, err := passwordArgs(f, &t)
+	if err != nil {
+		return answer{}, err
+	}
+	if t.Idle < 0 || t.Hard < 0 {
+		return answer{}, fmt.Errorf("unlock: %w: a negative time", agent.ErrUsage)
+	}
+	err = s.ask(ctx, f.Files[0], kind, "Master password: ", func(p secret.Value) error { return s.unlock(ctx, p, t) })
+	return answer{after: giveBack}, err
+}
+
+// withFresh opens the vault a second time with a password given for this one
+// operation, whether or not it is open already, and closes it afterwards.
+func (s *Server) withFresh(ctx context.Context, f *os.File, kind agent.PasswordKind, prompt string, do func(*opened) error) error {
+	return s.ask(ctx, f, kind, prompt, func(p secret.Value) error {
+		s.fresh.Lock()
+		defer s.fresh.Unlock()
+		o, err := s.openVault(ctx, p, &s.freshMem)
+		if err != nil {
+			return err
+		}
+		defer o.close(false)
+		return do(o)
+	})
+}
+
+// giveBack returns the memory that Argon2id took to the system, a little later:
+// the client is waiting for its values now.
+func giveBack() { time.AfterFunc(200*time.Millisecond, debug.FreeOSMemory) }
