@@ -21,6 +21,7 @@ import (
 	"github.com/opaquevault/ov/core/agent/serve/lockmem"
 	"github.com/opaquevault/ov/core/blob"
 	"github.com/opaquevault/ov/core/blob/sqlite"
+	"github.com/opaquevault/ov/core/encode"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stderr)) }
@@ -84,8 +85,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 func (o options) config() serve.Config {
 	return serve.Config{
 		Home: o.home, Build: build(),
-		Store:   func(ctx context.Context, path string) (blob.Store, error) { return sqlite.Open(ctx, path) },
-		OneShot: o.client >= 0,
+		Store:    func(ctx context.Context, path string) (blob.Store, error) { return sqlite.Open(ctx, path) },
+		Strength: encode.Strength,
+		OneShot:  o.client >= 0,
 	}
 }
 
