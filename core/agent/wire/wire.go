@@ -196,8 +196,11 @@ func (c *Conn) readPrefix(prefix []byte, f *Frame) error {
 			}
 		}
 		if err != nil {
-			if have > 0 {
+			switch {
+			case have > 0:
 				return cut(err)
+			case errors.Is(err, io.EOF):
+				return io.EOF
 			}
 			return err
 		}
