@@ -4,7 +4,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -85,7 +84,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 func (o options) config() serve.Config {
 	return serve.Config{
 		Home: o.home, Build: build(),
-		Store:    func(ctx context.Context, path string) (blob.Store, error) { return sqlite.Open(ctx, path) },
+		Store:    func(path string) blob.Store { return sqlite.Open(path) },
 		Strength: encode.Strength,
 		OneShot:  o.client >= 0,
 	}

@@ -50,8 +50,8 @@ func (c *cli) auditVerifyCmd() *cobra.Command {
 			if c.json {
 				err = c.printJSON(r)
 			}
-			if r.FirstAt != "" || r.Problem != "" {
-				return fmt.Errorf("verify audit log: %s: %s", r.FirstAt, r.Problem)
+			if r.FirstBad != 0 || r.Problem != "" {
+				return fmt.Errorf("verify audit log: record %d: %s", r.FirstBad, r.Problem)
 			}
 			if !c.json {
 				c.printf("%d records, unbroken\n", r.Records)

@@ -55,10 +55,7 @@ func (s *Server) create(ctx context.Context, password secret.Value, c *client) (
 	}
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
-	store, err := s.c.Store(ctx, s.storePath())
-	if err != nil {
-		return kit, err
-	}
+	store := s.c.Store(s.storePath())
 	v, k, err := vault.Create(ctx, store, s.c.Home, password, vault.Options{Alloc: s.mem.Alloc})
 	if err != nil {
 		store.Close()

@@ -42,8 +42,8 @@ const (
 type Config struct {
 	Home  string // OV_HOME, absolute
 	Build string // of this program, for people
-	// Store opens or makes the store at path.
-	Store    func(ctx context.Context, path string) (blob.Store, error)
+	// Store names the store at path, which need not exist yet.
+	Store    func(path string) blob.Store
 	Gate     Gate                       // decides; nil: Open
 	Strength func(value []byte) float64 // log2 of the guesses that a value takes; nil: not known
 	OneShot  bool                       // for one client on an inherited socket

@@ -122,10 +122,7 @@ func (s *Server) openVault(ctx context.Context, password secret.Value, mem *lock
 	if !s.hasVault() {
 		return nil, vault.ErrNoVault
 	}
-	store, err := s.c.Store(ctx, s.storePath())
-	if err != nil {
-		return nil, err
-	}
+	store := s.c.Store(s.storePath())
 	v, err := vault.Unlock(ctx, store, s.c.Home, password, vault.Options{Alloc: mem.Alloc})
 	if err != nil {
 		store.Close()
