@@ -8,6 +8,9 @@ export CGO_ENABLED = 0
 build: ## all programs, static, into bin/
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/ ./cmd/...
 
+demo: build ## a vault, two secrets and a careless script, in half a minute
+	@bash mk/demo.sh
+
 test: build
 	$(GO) test ./...
 

@@ -86,9 +86,27 @@ type hinted struct {
 
 func (h hinted) Unwrap() error { return h.error }
 
+// A misuse is a mistake on the command line.
+type misuse struct{ error }
+
+func (misuse) Is(target error) bool { return target == errUsage }
+
 // usage marks err as a mistake on cmd's command line.
 func usage(cmd *cobra.Command, err error) error {
-	return hinted{fmt.Errorf("%s: %w: %w", cmd.CommandPath()[len("ov"):], errUsage, err), fmt.Sprintf("see \"%s --help\"", cmd.CommandPath())}
+	if verb := strings.TrimPrefix(cmd.CommandPath()[len("ov"):], " "); verb != "" {
+		err = fmt.Errorf("%s: %w", verb, err)
+	}
+	return hinted{misuse{err}, fmt.Sprintf("see \"%s --help\"", cmd.CommandPath())}
+}
+
+// unknown says that cmd has no verb of this name, and which come close.
+func unknown(cmd *cobra.Command, name string) error {
+	err := usage(cmd, fmt.Errorf("unknown command %q", name))
+	cmd.SuggestionsMinimumDistance = 2
+	if close := cmd.SuggestionsFor(name); len(close) > 0 {
+		return hinted{err, "did you mean " + strings.Join(close, ", ") + "?"}
+	}
+	return err
 }
 
 // report prints err and its hint, and returns the exit status.
@@ -99,7 +117,7 @@ func (c *cli) report(cmd *cobra.Command, err error) int {
 	if e := (exited{}); errors.As(err, &e) {
 		return e.code
 	}
-	c.say("%s", strings.TrimPrefix(err.Error(), " "))
+	c.say("%s", err)
 	if h := hint(err); h != "" {
 		c.say("hint: %s", h)
 	}

@@ -7,11 +7,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -87,17 +87,25 @@ func add(root *cobra.Command, group string, cmds ...*cobra.Command) {
 func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Args: func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return usage(cmd, fmt.Errorf("unknown command %q", args[0]))
+			return unknown(cmd, args[0])
 		}
-		return usage(cmd, errors.New("which verb?"))
+		return usage(cmd, fmt.Errorf("which verb? %s", strings.Join(names(verbs), ", ")))
 	}, RunE: func(cmd *cobra.Command, _ []string) error { return nil }}
 	cmd.AddCommand(verbs...)
 	return cmd
 }
 
+func names(cmds []*cobra.Command) []string {
+	var all []string
+	for _, cmd := range cmds {
+		all = append(all, cmd.Name())
+	}
+	return all
+}
+
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 && cmd.HasSubCommands() {
-		return usage(cmd, fmt.Errorf("unknown command %q", args[0]))
+		return unknown(cmd, args[0])
 	}
 	return nArgs(0)(cmd, args)
 }
