@@ -17,9 +17,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/opaquevault/ov/core/config"
+	"github.com/opaquevault/ov/core/proc"
 )
 
 func main() {
+	if code, ok := proc.Reexec(); ok {
+		os.Exit(code)
+	}
 	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 }
 

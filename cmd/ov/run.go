@@ -5,16 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/opaquevault/ov/core/broker"
 	"github.com/opaquevault/ov/core/config"
+	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/secret"
 )
@@ -23,6 +22,7 @@ import (
 type runFlags struct {
 	secrets, lanes, reason string
 	pristine, keep         bool
+	pty, noPTY             bool
 	timeout                time.Duration
 }
 
@@ -53,6 +53,9 @@ The exit status is the command's own; 125 means that ov itself failed (see "ov h
 	fl.StringVar(&f.lanes, "redact", "all", "what to look for: `LANES` of exact,encoded,squeezed,fragments")
 	fl.BoolVar(&f.pristine, "pristine", false, "start from an empty environment")
 	fl.BoolVar(&f.keep, "keep-existing", false, "leave variables alone that are set already")
+	fl.BoolVar(&f.pty, "pty", false, "give the command a terminal of its own, whatever stdout is")
+	fl.BoolVar(&f.noPTY, "no-pty", false, "pipes even on a terminal")
+	cmd.MarkFlagsMutuallyExclusive("pty", "no-pty")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the command after this long: TERM, then KILL")
 	fl.StringVar(&f.reason, "reason", "", "why, for the audit log")
 	return cmd
@@ -74,6 +77,11 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	if c.passwordStdin {
 		return fmt.Errorf("%w: --password-stdin: stdin belongs to the command; use OV_PASSWORD_FILE or \"ov unlock\"", errUsage)
 	}
+	terminal, err := proc.NewTerminal(f.mode(), c.in, c.out, c.err)
+	if err != nil {
+		return err
+	}
+	defer terminal.Close()
 	client, err := c.connect(ctx, cfg.Home)
 	if err != nil {
 		return err
@@ -86,7 +94,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	r := broker.Request{
 		Argv: argv, Dir: dir, Environ: os.Environ(), Pristine: f.pristine, KeepExisting: f.keep,
 		Wants: wants, Space: cfg.Context(), Redact: redact.Options{Lanes: lanes}, Timeout: f.timeout, Reason: f.reason,
-		Stdin: c.in, Stdout: c.out, Stderr: c.err, Signals: forwarded(),
+		Stdin: c.in, Stdout: c.out, Stderr: c.err, Terminal: terminal, Relay: true,
 		Notice: func(line string) { c.say("%s", line) },
 		Opened: func(n int) {
 			if wants == nil && isTerminal(c.err) {
@@ -101,11 +109,14 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	return exited{code}
 }
 
-// forwarded returns the signals that are the child's to answer.
-func forwarded() <-chan os.Signal {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
-	return signals
+func (f *runFlags) mode() proc.Mode {
+	switch {
+	case f.pty:
+		return proc.Always
+	case f.noPTY:
+		return proc.Never
+	}
+	return proc.Auto
 }
 
 // wants returns which secrets go where; nil means all of the environment.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"syscall"
 	"time"
 
@@ -21,17 +20,16 @@ var (
 	ErrTimeout = errors.New("timeout")
 )
 
-const (
-	grace     = 2 * time.Second // between TERM and KILL
-	impatient = time.Second     // a second interrupt within it kills at once
-)
+// grace is the time between TERM and KILL.
+const grace = 2 * time.Second
 
-// attend passes on the child's output and the caller's signals until the child
-// has ended and both pipes are empty. The first failure ends the child.
-func (r *Request) attend(ctx context.Context, p *proc.Process, stdout, stderr *stream) (proc.Status, error) {
-	passed := make(chan error, 2)
-	go func() { passed <- stdout.pass(p.Stdout) }()
-	go func() { passed <- stderr.pass(p.Stderr) }()
+// attend passes on the child's output until the child has ended and its output
+// is empty. The first failure ends the child.
+func (r *Request) attend(ctx context.Context, p *proc.Process, streams []*stream) (proc.Status, error) {
+	passed := make(chan error, len(streams))
+	for _, s := range streams {
+		go func() { passed <- s.pass() }()
+	}
 	var timeout <-chan time.Time
 	if r.Timeout > 0 {
 		t := time.NewTimer(r.Timeout)
@@ -45,21 +43,14 @@ func (r *Request) attend(ctx context.Context, p *proc.Process, stdout, stderr *s
 			go p.Kill(grace)
 		}
 	}
-	cancelled, ended, interrupted := ctx.Done(), p.Done(), time.Time{}
-	for open := 2; open > 0 || ended != nil; {
+	cancelled, ended := ctx.Done(), p.Done()
+	for open := len(streams); open > 0 || ended != nil; {
 		select {
 		case err := <-passed:
 			open--
 			end(err)
 		case <-ended:
 			ended = nil
-		case s := <-r.Signals:
-			if s == os.Interrupt && time.Since(interrupted) < impatient {
-				go p.Kill(0)
-			} else if s == os.Interrupt {
-				interrupted = time.Now()
-			}
-			p.Signal(s)
 		case <-cancelled:
 			cancelled = nil
 			end(ctx.Err())
@@ -71,32 +62,48 @@ func (r *Request) attend(ctx context.Context, p *proc.Process, stdout, stderr *s
 	if failed != nil {
 		err = failed
 	}
-	return status, err
+	return status, errors.Join(err, p.Close())
 }
 
-// A stream masks one of the child's pipes.
+// streams puts a writer that masks behind each of the child's outputs.
+func (r *Request) streams(p *proc.Process, set *redact.Set) []*stream {
+	var all []*stream
+	if p.Stdout != nil {
+		all = append(all, newStream(p.Stdout, r.Stdout, set))
+	}
+	if p.Stderr != nil {
+		all = append(all, newStream(p.Stderr, r.Stderr, set))
+	}
+	if p.Tty != nil {
+		all = append(all, newStream(p.Tty, r.Terminal.Device, set))
+	}
+	return all
+}
+
+// A stream masks one of the child's outputs.
 type stream struct {
+	pipe io.Reader
 	mask *redact.Writer
 	sink *sink
 }
 
-func newStream(dst io.Writer, set *redact.Set) *stream {
+func newStream(pipe io.Reader, dst io.Writer, set *redact.Set) *stream {
 	s := &sink{dst: dst}
-	return &stream{redact.NewWriter(s, set, nil), s}
+	return &stream{pipe, redact.NewWriter(s, set, nil), s}
 }
 
-// pass masks all of pipe. A reader of ours that went away is no failure: the
+// pass masks all of the pipe. A reader of ours that went away is no failure: the
 // pipe is closed, so that the child meets it as it would have without us.
-func (s *stream) pass(pipe io.Reader) (err error) {
+func (s *stream) pass() (err error) {
 	defer func() {
 		if bug := recover(); bug != nil { // a bug in masking must not become a leak
 			err = fmt.Errorf("%w: %v", ErrMasking, bug)
 		}
 		if err != nil || s.sink.err != nil {
-			closePipe(pipe)
+			closePipe(s.pipe)
 		}
 	}()
-	_, err = s.mask.ReadFrom(pipe)
+	_, err = s.mask.ReadFrom(s.pipe)
 	if err == nil {
 		err = s.mask.Close()
 	}
@@ -132,7 +139,7 @@ func (s *sink) Write(b []byte) (int, error) {
 }
 
 // counts sums what was masked on both streams, by name, lane and rule.
-func counts(streams ...*stream) []agent.Count {
+func counts(streams []*stream) []agent.Count {
 	var all []agent.Count
 	for _, s := range streams {
 	next:

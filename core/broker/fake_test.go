@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/secret"
 )
@@ -20,6 +21,9 @@ var errDenied = errors.New("denied by the test")
 
 // TestMain is also the children that the tests run.
 func TestMain(m *testing.M) {
+	if code, ok := proc.Reexec(); ok {
+		os.Exit(code)
+	}
 	switch os.Getenv("CHILD") {
 	case "leak": // byte by byte
 		for _, b := range []byte(os.Getenv("TOKEN") + "\n") {

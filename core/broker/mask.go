@@ -28,12 +28,12 @@ func Mask(ctx context.Context, a Agent, space secret.Ref, o redact.Options, in i
 	if err != nil {
 		return err
 	}
-	s := newStream(out, set)
+	s := newStream(in, out, set)
 	done := agent.Completion{GrantID: grant.ID}
-	if err = s.pass(in); err != nil {
+	if err = s.pass(); err != nil {
 		done.Failure = failure(err)
 	}
-	done.Masked = counts(s)
+	done.Masked = counts([]*stream{s})
 	if cerr := a.Complete(context.WithoutCancel(ctx), done); cerr != nil && err == nil {
 		return fmt.Errorf("complete audit record: %w", cerr)
 	}

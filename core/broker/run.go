@@ -43,10 +43,11 @@ type Request struct {
 	Reason       string
 
 	Stdin          *os.File
-	Signals        <-chan os.Signal // passed on to the child's group
 	Stdout, Stderr io.Writer
-	Notice         func(string) // hears what a person should know; never a value
-	Opened         func(int)    // hears how many secrets the child gets
+	Terminal       *proc.Terminal // nil: the child gets pipes
+	Relay          bool           // pass our signals on to the child
+	Notice         func(string)   // hears what a person should know; never a value
+	Opened         func(int)      // hears how many secrets the child gets
 }
 
 // ErrNothing is the answer to an empty list: it must not come to mean "all".
@@ -91,16 +92,16 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	stdout, stderr := newStream(r.Stdout, set), newStream(r.Stderr, set)
 	// 5. Start the child. stdin is its own.
-	p, err := proc.Start(proc.Spec{Path: path, Args: r.Argv, Env: env, Dir: r.Dir, Stdin: r.Stdin})
+	p, err := proc.Start(proc.Spec{Path: path, Args: r.Argv, Env: env, Dir: r.Dir, Stdin: r.Stdin, Terminal: r.Terminal, Relay: r.Relay})
 	if err != nil {
 		return 0, err
 	}
-	// 6. Mask until both pipes end; whatever fails ends the child.
-	status, err := r.attend(ctx, p, stdout, stderr)
+	// 6. Mask until its output ends; whatever fails ends the child.
+	streams := r.streams(p, set)
+	status, err := r.attend(ctx, p, streams)
 	// 7. Report what was masked.
-	done.Exit, done.Masked = status.Exit(), counts(stdout, stderr)
+	done.Exit, done.Masked = status.Exit(), counts(streams)
 	return done.Exit, err
 }
 

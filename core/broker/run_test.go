@@ -218,7 +218,7 @@ func TestBugInMaskingIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := newStream(io.Discard, set).pass(panicking{}); !errors.Is(err, ErrMasking) {
+	if err := newStream(panicking{}, io.Discard, set).pass(); !errors.Is(err, ErrMasking) {
 		t.Errorf("got %v, want ErrMasking", err)
 	}
 }
@@ -239,19 +239,10 @@ func TestTimeoutAndCancel(t *testing.T) {
 }
 
 func TestSignalsArePassedOn(t *testing.T) {
-	signals := make(chan os.Signal, 2)
 	x := newTrial(t, map[string]string{"TOKEN": token}, "sh", "-c", `trap 'echo got it; exit 3' USR1; echo ready; while :; do sleep 0.01; done`)
-	x.req.Signals = signals
-	x.req.Stdout = onFirst{&x.stdout, func() { signals <- syscall.SIGUSR1 }}
+	x.req.Relay = true
+	x.req.Stdout = onFirst{&x.stdout, func() { syscall.Kill(os.Getpid(), syscall.SIGUSR1) }}
 	x.ok(3, "ready\ngot it\n", "")
-}
-
-func TestSecondInterruptKills(t *testing.T) {
-	signals := make(chan os.Signal, 2)
-	x := newTrial(t, map[string]string{"TOKEN": token}, "sh", "-c", `trap '' INT; echo ready; while :; do sleep 0.01; done`)
-	x.req.Signals = signals
-	x.req.Stdout = onFirst{&x.stdout, func() { signals <- os.Interrupt; signals <- os.Interrupt }}
-	x.ok(137, "ready\n", "")
 }
 
 // onFirst calls f at the first write.
