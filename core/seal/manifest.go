@@ -122,6 +122,10 @@ func bool8(b bool) byte {
 // itself: then master must be given.
 func (m *Manifest) Sign(device ed25519.PrivateKey, master *Master) []byte {
 	body := m.body()
+	// crypto/ed25519 keeps a weak pointer to the key, which the runtime takes of
+	// heap memory only; the device's key lies in locked memory.
+	device = append(ed25519.PrivateKey(nil), device...)
+	defer clear(device)
 	var auth []byte
 	if master != nil {
 		auth = ed25519.Sign(ed25519.NewKeyFromSeed(master.auth), body)

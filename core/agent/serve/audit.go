@@ -56,7 +56,7 @@ func (o *opened) note(records ...audit.Record) error {
 }
 
 // write appends r as done on device. Every failure is an audit.ErrAudit.
-func write(log *audit.Log, device string, r audit.Record) error {
+func write(log Log, device string, r audit.Record) error {
 	r.Actor.Device = device
 	err := log.Append(r)
 	if err != nil && !errors.Is(err, audit.ErrAudit) {

@@ -16,6 +16,7 @@ import (
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/serve/lockmem"
 	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/audit"
 	"github.com/opaquevault/ov/core/blob"
 )
 
@@ -44,11 +45,12 @@ type Config struct {
 	Build string // of this program, for people
 	// Store names the store at path, which need not exist yet.
 	Store    func(path string) blob.Store
-	Gate     Gate                       // decides; nil: Open
-	Strength func(value []byte) float64 // log2 of the guesses that a value takes; nil: not known
-	OneShot  bool                       // for one client on an inherited socket
-	Relock   func()                     // replaces this process once its keys are gone; nil: it stays
-	Now      func() time.Time           // nil: time.Now
+	Audit    func(dir string, keys [][]byte) (Log, error) // nil: audit.Open
+	Gate     Gate                                         // decides; nil: Open
+	Strength func(value []byte) float64                   // log2 of the guesses that a value takes; nil: not known
+	OneShot  bool                                         // for one client on an inherited socket
+	Relock   func()                                       // replaces this process once its keys are gone; nil: it stays
+	Now      func() time.Time                             // nil: time.Now
 }
 
 // A Server is one agent.
@@ -71,10 +73,23 @@ type Server struct {
 	clients   map[*client]bool
 }
 
+// A Log is where every use of a secret is put on record before it happens.
+type Log interface {
+	Append(audit.Record) error // durable when it returns
+	Show(n int) ([]audit.Entry, error)
+	Verify() (audit.Report, error)
+	Close() error
+}
+
+func openLog(dir string, keys [][]byte) (Log, error) { return audit.Open(dir, keys) }
+
 // New returns a Server that is locked.
 func New(c Config) *Server {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Audit == nil {
+		c.Audit = openLog
 	}
 	if c.Gate == nil {
 		c.Gate = Open{}

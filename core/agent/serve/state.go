@@ -21,7 +21,7 @@ import (
 type opened struct {
 	vault *vault.Vault
 	store blob.Store
-	log   *audit.Log
+	log   Log
 	mem   *lockmem.Arena
 }
 
@@ -40,7 +40,7 @@ func (o *opened) close(keepLog bool) {
 type state struct {
 	mu      sync.RWMutex // held for reading while the vault is in use
 	open    *opened      // nil: locked
-	log     *audit.Log   // of a one-shot agent kept after its keys are gone
+	log     Log          // of a one-shot agent kept after its keys are gone
 	device  string       // that the log's records name
 	lease   lease
 	timer   *time.Timer
@@ -134,7 +134,7 @@ func (s *Server) openVault(ctx context.Context, password secret.Value, mem *lock
 
 // withLog completes an open vault with its audit log.
 func (s *Server) withLog(v *vault.Vault, store blob.Store, mem *lockmem.Arena) (*opened, error) {
-	log, err := audit.Open(filepath.Join(s.c.Home, "audit"), v.AuditKeys())
+	log, err := s.c.Audit(filepath.Join(s.c.Home, "audit"), v.AuditKeys())
 	if err != nil {
 		v.Close()
 		store.Close()
