@@ -165,7 +165,7 @@ func (c *console) enter() error {
 		if err != nil {
 			return err
 		}
-		if err := setTermios(c.device, raw(t)); err != nil {
+		if err := setTermios(c.device, raw(t, !c.terminal.Stdout)); err != nil {
 			return err
 		}
 		c.saved, c.fore = t, true

@@ -25,11 +25,7 @@ func startDirect(s Spec, std [3]*os.File) (child, error) {
 	closeOnExec(3)
 	attr := &syscall.ProcAttr{Dir: s.Dir, Env: s.Env, Sys: &syscall.SysProcAttr{Setsid: true}}
 	for _, f := range append(std[:], s.Extra...) {
-		fd, err := descriptor(f)
-		if err != nil {
-			return nil, err
-		}
-		attr.Files = append(attr.Files, fd)
+		attr.Files = append(attr.Files, f.Fd()) // which makes it a blocking one, as the child expects
 	}
 	killWithParent(attr.Sys)
 	var pid int

@@ -85,7 +85,7 @@ func (l *leader) takeTerminal() {
 	}
 	l.saved, _ = unix.IoctlGetTermios(leaderDevice, getTermios)
 	if l.opts.fore && l.saved != nil {
-		l.raw = unix.IoctlSetTermios(leaderDevice, setTermiosNow, raw(l.saved)) == nil
+		l.raw = unix.IoctlSetTermios(leaderDevice, setTermiosNow, raw(l.saved, false)) == nil
 	}
 }
 

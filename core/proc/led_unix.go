@@ -50,8 +50,18 @@ func startLed(s Spec, std [3]*os.File, c *console) (child, error) {
 			device, opts.device = c.device, true
 		}
 	}
-	files := append(std[:], theirs, slave, device)
-	pid, err := reexec(leaderName, append([]string{opts.String(), s.Path}, s.Args...), s.Env, s.Dir, append(files, s.Extra...), attr)
+	socketFD, deviceFD, err := descriptors(theirs, device)
+	if err != nil {
+		ours.Close()
+		return nil, err
+	}
+	// Fd makes a descriptor a blocking one, as the child expects.
+	files := []uintptr{std[0].Fd(), std[1].Fd(), std[2].Fd(), socketFD, slave.Fd(), deviceFD}
+	for _, f := range s.Extra {
+		files = append(files, f.Fd())
+	}
+	pid, err := reexec(leaderName, append([]string{opts.String(), s.Path}, s.Args...),
+		&syscall.ProcAttr{Dir: s.Dir, Env: s.Env, Files: files, Sys: attr})
 	if err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("start session leader: %w", err)
@@ -170,28 +180,23 @@ func (l *led) close() {
 	}
 }
 
-// reexec starts our own program as one of its helpers, told by its name. Only a leader's descriptors are passed on.
-func reexec(name string, args, env []string, dir string, files []*os.File, attr *syscall.SysProcAttr) (int, error) {
+// reexec starts our own program as one of its helpers, which is told by its name.
+func reexec(name string, args []string, attr *syscall.ProcAttr) (int, error) {
 	exe, err := selfPath()
 	if err != nil {
 		return 0, err
 	}
 	closeOnExec(3)
-	pa := &syscall.ProcAttr{Dir: dir, Env: env, Sys: attr}
-	for _, f := range files {
-		fd, err := descriptor(f)
-		if err != nil {
-			return 0, err
-		}
-		pa.Files = append(pa.Files, fd)
-	}
-	return syscall.ForkExec(exe, append([]string{name}, args...), pa)
+	return syscall.ForkExec(exe, append([]string{name}, args...), attr)
 }
 
-// descriptor is f's number, without the change of mode that Fd makes: a terminal's or a socket's mode is everybody's.
-func descriptor(f *os.File) (n uintptr, err error) {
-	err = control(f, func(fd int) error { n = uintptr(fd); return nil })
-	return n, err
+// descriptors are the numbers of a and b, without the change of mode that Fd makes.
+func descriptors(a, b *os.File) (m, n uintptr, err error) {
+	err = control(a, func(fd int) error { m = uintptr(fd); return nil })
+	if err == nil {
+		err = control(b, func(fd int) error { n = uintptr(fd); return nil })
+	}
+	return m, n, err
 }
 
 // leaderOptions travel to the leader as its first argument.

@@ -211,6 +211,9 @@ func (p *Process) wait(linger time.Duration) {
 		linger = DefaultLinger
 	}
 	p.status, p.err = p.child.wait()
+	if p.console != nil {
+		p.console.leave() // what is typed from here on is for whoever comes after the child
+	}
 	close(p.ended)
 	for _, o := range p.outputs {
 		o.end(linger)

@@ -56,11 +56,9 @@ func (r *relay) run(p *Process) {
 			_ = p.child.signal(s) // below a leader we hear of the child's stop, if it does
 			if p.console == nil {
 				stopJob()
-				signal.Notify(r.c, syscall.SIGTSTP)
 				_ = p.child.signal(syscall.SIGCONT)
 			}
 		case syscall.SIGCONT:
-			signal.Notify(r.c, syscall.SIGTSTP) // stopJob let go of it
 			if p.console != nil {
 				p.console.resume(false)
 			} else {
@@ -79,15 +77,39 @@ func (r *relay) stop() {
 }
 
 // stopJob stops our process group as Ctrl-Z does and returns when it goes on. In an orphaned group, where there is no shell
-// to bring us back, the kernel ignores the wish.
+// to bring us back, nothing is stopped, as the kernel has it.
 func stopJob() {
+	table := processes()
+	if orphaned(table, unix.Getpgrp()) {
+		return
+	}
 	cont := make(chan os.Signal, 1)
 	signal.Notify(cont, syscall.SIGCONT)
 	defer signal.Stop(cont)
-	signal.Reset(syscall.SIGTSTP)
-	_ = unix.Kill(0, syscall.SIGTSTP)
+	for _, p := range table {
+		if p.group == unix.Getpgrp() && p.pid != os.Getpid() {
+			_ = unix.Kill(p.pid, syscall.SIGTSTP)
+		}
+	}
+	// Not SIGTSTP for ourselves: once it has been caught, the Go runtime does not give it its default effect back.
+	_ = unix.Kill(os.Getpid(), syscall.SIGSTOP)
 	select {
 	case <-cont:
-	case <-time.After(200 * time.Millisecond):
+	case <-time.After(time.Second):
 	}
+}
+
+// orphaned tells whether no member of the group has a parent in another group of the same session.
+func orphaned(table []process, group int) bool {
+	byPID := map[int]process{}
+	for _, p := range table {
+		byPID[p.pid] = p
+	}
+	for _, p := range table {
+		parent, ok := byPID[p.parent]
+		if p.group == group && ok && parent.session == p.session && parent.group != group {
+			return false
+		}
+	}
+	return true
 }

@@ -89,11 +89,14 @@ func setTermios(f *os.File, t *unix.Termios) error {
 	})
 }
 
-// raw is t without any treatment of what is typed or printed: the pseudo-terminal does that.
-func raw(t *unix.Termios) *unix.Termios {
+// raw is t without any treatment of what is typed and printed: the pseudo-terminal does that. What is printed keeps its
+// treatment when others print there too, since the child's output is not the terminal's.
+func raw(t *unix.Termios, shared bool) *unix.Termios {
 	r := *t
 	r.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
-	r.Oflag &^= unix.OPOST
+	if !shared {
+		r.Oflag &^= unix.OPOST
+	}
 	r.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
 	r.Cflag &^= unix.CSIZE | unix.PARENB
 	r.Cflag |= unix.CS8

@@ -29,5 +29,7 @@ func (c *console) begin(child, func([]byte)) {}
 
 func (c *console) close() {}
 
+func (c *console) leave() {}
+
 // Reexec has no parts to play on Windows.
 func Reexec() (code int, ok bool) { return 0, false }
