@@ -26,7 +26,7 @@ type Spec struct {
 	// descendant of the child, detached ones included. It costs the start of one more process. With a Terminal it is implied.
 	Leader bool
 
-	// Relay passes the signals that we get on to the child, until its end.
+	// Relay passes the signals that we get on to the child, until Close. Two interrupts within a second kill it.
 	Relay bool
 
 	// Typed, when set, sees what is typed on the terminal just before the child does.
@@ -51,8 +51,8 @@ type Process struct {
 
 	child   child
 	console *console // nil without a terminal
-	relay   *relay   // nil: our signals are not its own
 	outputs []*output
+	deafen  func() // lets signals have their usual effect on us again
 	closed  atomic.Bool
 	ended   chan struct{} // closed when status and err are set
 	status  Status
@@ -92,7 +92,7 @@ func start(s Spec) (p *Process, err error) {
 	}
 
 	// 2. The child's descriptors; our copies of them are closed when it has its own.
-	made := &Process{ended: make(chan struct{})}
+	made := &Process{ended: make(chan struct{}), deafen: func() {}}
 	p = made
 	defer func() {
 		if err != nil {
@@ -107,8 +107,9 @@ func start(s Spec) (p *Process, err error) {
 	}
 
 	// 3. The child, directly or below a leader. Signals are caught first: one that comes now must not end us alone.
+	var signals <-chan os.Signal
 	if s.Relay {
-		p.relay = newRelay()
+		signals, p.deafen = catchSignals()
 	}
 	if p.console != nil || s.Leader {
 		p.child, err = startLed(s, std, p.console)
@@ -122,8 +123,8 @@ func start(s Spec) (p *Process, err error) {
 	if p.console != nil {
 		p.console.begin(p.child, s.Typed)
 	}
-	if p.relay != nil {
-		go p.relay.run(p)
+	if s.Relay {
+		go p.relay(signals)
 	}
 	go p.wait(s.Linger)
 	return p, nil
@@ -259,9 +260,7 @@ func (p *Process) Close() error {
 	if p.child != nil {
 		p.child.close()
 	}
-	if p.relay != nil {
-		p.relay.stop()
-	}
+	p.deafen()
 	var errs []error
 	for _, o := range p.outputs {
 		errs = append(errs, o.Close())

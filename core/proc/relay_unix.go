@@ -11,69 +11,57 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// relayed are the signals that are meant for the child when we get them.
-func relayed() []os.Signal {
-	return []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
-		syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGCONT}
+// catchSignals catches what is meant for the child when we get it, until stop. What was ignored when we started stays so, for us
+// and for the child: nohup(1).
+func catchSignals() (c <-chan os.Signal, stop func()) {
+	all := make(chan os.Signal, 32)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1,
+		syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGCONT} {
+		if !signal.Ignored(s) {
+			signal.Notify(all, s)
+		}
+	}
+	return all, func() { signal.Stop(all) }
 }
 
 // killWindow is how soon after an interrupt a second one kills.
 const killWindow = time.Second
 
-// relay passes our signals on to a child.
-type relay struct {
-	c    chan os.Signal
-	last time.Time // of the last interrupt
-}
-
-// newRelay catches the signals. Those that were ignored when we started stay so, for us and for the child: nohup(1).
-func newRelay() *relay {
-	r := &relay{c: make(chan os.Signal, 32)}
-	for _, s := range relayed() {
-		if !signal.Ignored(s) {
-			signal.Notify(r.c, s)
-		}
-	}
-	return r
-}
-
-// run passes signals on until stop.
-func (r *relay) run(p *Process) {
-	for s := range r.c {
-		switch s {
-		case syscall.SIGINT:
-			now := time.Now()
-			if now.Sub(r.last) < killWindow {
-				go p.child.kill()
+// relay passes signals on to the child until its end.
+func (p *Process) relay(signals <-chan os.Signal) {
+	var interrupted time.Time
+	for {
+		select {
+		case <-p.ended:
+			return
+		case s := <-signals:
+			if s == os.Interrupt {
+				if time.Since(interrupted) < killWindow {
+					go p.child.kill()
+				}
+				interrupted = time.Now()
 			}
-			r.last = now
-			_ = p.child.signal(s)
-		case syscall.SIGWINCH:
-			if p.console != nil {
-				p.console.resized()
-			}
-		case syscall.SIGTSTP:
-			_ = p.child.signal(s) // below a leader we hear of the child's stop, if it does
-			if p.console == nil {
-				stopJob()
-				_ = p.child.signal(syscall.SIGCONT)
-			}
-		case syscall.SIGCONT:
-			if p.console != nil {
-				p.console.resume(false)
-			} else {
-				_ = p.child.signal(s)
-			}
-		default:
-			_ = p.child.signal(s)
+			p.pass(s)
 		}
 	}
 }
 
-// stop lets the signals have their usual effect on us again.
-func (r *relay) stop() {
-	signal.Stop(r.c)
-	close(r.c)
+// pass gives one signal of ours to the child.
+func (p *Process) pass(s os.Signal) {
+	switch {
+	case s == syscall.SIGWINCH:
+		if p.console != nil {
+			p.console.resized()
+		}
+	case s == syscall.SIGCONT && p.console != nil:
+		p.console.resume(false)
+	case s == syscall.SIGTSTP && p.console == nil:
+		_ = p.child.signal(s)
+		stopJob()
+		_ = p.child.signal(syscall.SIGCONT)
+	default: // the child below a console that stops for SIGTSTP stops us: console.childStopped
+		_ = p.child.signal(s)
+	}
 }
 
 // stopJob stops our process group as Ctrl-Z does and returns when it goes on. In an orphaned group, where there is no shell

@@ -5,22 +5,18 @@ import (
 	"os/signal"
 )
 
-// relay ends the child when the console's Ctrl-C is pressed: there are no signals to pass on.
-type relay struct{ c chan os.Signal }
-
-func newRelay() *relay {
-	r := &relay{c: make(chan os.Signal, 1)}
-	signal.Notify(r.c, os.Interrupt)
-	return r
+// catchSignals catches the console's Ctrl-C until stop.
+func catchSignals() (c <-chan os.Signal, stop func()) {
+	all := make(chan os.Signal, 1)
+	signal.Notify(all, os.Interrupt)
+	return all, func() { signal.Stop(all) }
 }
 
-func (r *relay) run(p *Process) {
-	for range r.c {
+// relay ends the child at the first signal: there are none to pass on.
+func (p *Process) relay(signals <-chan os.Signal) {
+	select {
+	case <-p.ended:
+	case <-signals:
 		p.child.kill()
 	}
-}
-
-func (r *relay) stop() {
-	signal.Stop(r.c)
-	close(r.c)
 }
