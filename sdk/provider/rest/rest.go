@@ -23,12 +23,17 @@ import (
 // maxBody bounds one answer, in bytes: a full listing with values in it.
 const maxBody = 64 << 20
 
-// A Client calls one service. Its fields are set before the first call.
+// A Client calls one service. It is immutable and safe for concurrent use.
 type Client struct {
-	base *url.URL
-	http *http.Client
-	// Authorize adds the credentials to each request.
-	Authorize func(*http.Request) error
+	base      *url.URL
+	http      *http.Client
+	authorize func(*http.Request) error
+}
+
+// With returns a client that calls authorize to add the credentials to each
+// request.
+func (c *Client) With(authorize func(*http.Request) error) *Client {
+	return &Client{base: c.base, http: c.http, authorize: authorize}
 }
 
 // New returns a client for the service at base, which is https unless it is on
@@ -132,8 +137,8 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "ov")
-	if c.Authorize != nil {
-		if err := c.Authorize(req); err != nil {
+	if c.authorize != nil {
+		if err := c.authorize(req); err != nil {
 			return nil, err
 		}
 	}

@@ -19,8 +19,7 @@ func client(t *testing.T, h http.HandlerFunc) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Authorize = func(r *http.Request) error { r.Header.Set("Authorization", "Bearer t0ken"); return nil }
-	return c
+	return c.With(func(r *http.Request) error { r.Header.Set("Authorization", "Bearer t0ken"); return nil })
 }
 
 func TestStatus(t *testing.T) {
