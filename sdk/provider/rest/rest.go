@@ -23,6 +23,9 @@ import (
 // maxBody bounds one answer, in bytes: a full listing with values in it.
 const maxBody = 64 << 20
 
+// Raw as a Call's Out takes the body as it is, not as JSON.
+type Raw []byte
+
 // A Client calls one service. It is immutable and safe for concurrent use.
 type Client struct {
 	base      *url.URL
@@ -103,6 +106,10 @@ func (c *Client) Do(ctx context.Context, call Call) (int, http.Header, error) {
 	case res.StatusCode/100 != 2:
 		return res.StatusCode, res.Header, failure(res, body)
 	case call.Out == nil:
+		return res.StatusCode, res.Header, nil
+	}
+	if raw, ok := call.Out.(*Raw); ok {
+		*raw = body
 		return res.StatusCode, res.Header, nil
 	}
 	if err := json.Unmarshal(body, call.Out); err != nil {
