@@ -1,6 +1,16 @@
 // Package audit keeps the record of who touched which secret: appended and
 // durable before the secret is opened, chained so that no line can be changed,
 // removed or inserted unnoticed.
+//
+//	line.go      one line: JSON and a MAC over it and the line before
+//	log.go       Open, Append: the file lock, the sync, what a crash leaves
+//	mark.go      where the log ends, remembered beside it
+//	epoch.go     every 256 records are signed with a key that is then erased
+//	verify.go    Verify names the first bad line
+//	read.go      Show, Grep, Exposed; export.go writes them for others
+//
+// Names never stand in the log: an HMAC of each does, under a key derived from
+// the vault key. What the chain proves and what it cannot is in FORMAT.md.
 package audit
 
 import (
@@ -17,13 +27,13 @@ type Actor struct {
 	Client string `json:"client,omitempty"` // "cli", "mcp:claude-code"
 }
 
-// A Count is how often a needle was masked in one lane. Name is a full
-// reference (app/environment/NAME); it is written as an HMAC, like every name.
+// A Count is how often a needle was masked in one lane. In a Record, Name is a
+// full reference (app/environment/NAME); in an Entry it is its HMAC.
 type Count struct {
-	Name string
-	Lane string
-	Rule string
-	N    int64
+	Name string `json:"name,omitempty"`
+	Lane string `json:"lane,omitempty"`
+	Rule string `json:"rule,omitempty"`
+	N    int64  `json:"n"`
 }
 
 // A Record is one line to be written. No field of it may hold a value.
@@ -42,53 +52,39 @@ type Record struct {
 	Masked []Count
 }
 
-// ErrAudit is wrapped by every failure to write: the caller opens nothing.
-var ErrAudit = errors.New("audit log cannot be written")
-
-// A Log is one process's hold on the log in a folder, which several processes
-// may share.
-type Log struct{}
-
-// Open opens the log in dir, making the folder if need be. keys are those of
-// vault.AuditKeys: the current one first, then those of before a rotation.
-func Open(dir string, keys [][]byte) (*Log, error) { return nil, errors.ErrUnsupported }
-
-// Append writes r; when it returns nil the line is on stable storage.
-func (l *Log) Append(r Record) error { return errors.ErrUnsupported }
-
-// Close lets go of the file.
-func (l *Log) Close() error { return nil }
-
-// An Entry is a line read back.
+// An Entry is a line read back. Names are HMACs, hex.
 type Entry struct {
-	N      uint64
-	Time   time.Time
-	Op     string
-	Space  string
-	Event  string
-	Names  []string // HMACs, hex
-	Actor  Actor
-	Argv   string
-	Reason string
-	Run    string
-	Exit   *int
-	Signal string
-	Masked []Count // Name is an HMAC
+	N      uint64    `json:"n"`
+	Time   time.Time `json:"t"`
+	Op     string    `json:"op"`
+	Space  string    `json:"space,omitempty"`
+	Event  string    `json:"event"`
+	Names  []string  `json:"names,omitempty"`
+	Actor  Actor     `json:"actor"`
+	Argv   string    `json:"argv,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	Run    string    `json:"run,omitempty"`
+	Exit   *int      `json:"exit,omitempty"`
+	Signal string    `json:"signal,omitempty"`
+	Masked []Count   `json:"masked,omitempty"`
 }
-
-// String is the human view: time, operation, space, event and HMACs of names.
-func (e Entry) String() string { return "" }
-
-// Show returns the newest n entries (0: all), oldest first.
-func (l *Log) Show(n int) ([]Entry, error) { return nil, errors.ErrUnsupported }
 
 // A Report is the answer of Verify.
 type Report struct {
-	Records uint64
-	Epochs  int
+	Records uint64 // that are sound
+	Epochs  int    // of these, signed whole
 	Bad     uint64 // the first bad record, 1-based; 0: none
 	Problem string // what is wrong with it
 }
 
-// Verify checks the whole chain.
-func (l *Log) Verify() (Report, error) { return Report{}, errors.ErrUnsupported }
+// Errors. All of writing wrap ErrAudit: the caller then opens nothing.
+var (
+	ErrAudit  = errors.New("audit log cannot be written")
+	ErrBroken = errors.New("audit log was altered or cut")
+)
+
+// Limits of what a record may carry; longer text is cut, more names are refused.
+const (
+	maxText  = 1024
+	maxNames = 100_000
+)

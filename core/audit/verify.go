@@ -1,0 +1,246 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+)
+
+// verifyBatch is how many lines one goroutine checks at a time.
+const verifyBatch = 2048
+
+// A scan is a verification under way.
+type scan struct {
+	keys   []*keys
+	report Report
+
+	batch   []byte // lines one after another
+	ends    []int  // their ends in batch
+	numbers []uint64
+	mac     [macSize]byte // of the last line
+	first   [macSize]byte // of the line before the batch
+	cur     *keys
+	lines   uint64
+	n       uint64 // records so far
+	epoch   uint64
+	next    string // verifier of the current epoch
+	log     string
+	tree    tree
+}
+
+// errFound ends a scan at the first bad line, which the report names.
+var errFound = errors.New("found")
+
+// Verify checks every line of every file: its MAC over itself and the line
+// before, the signatures of the epochs, the tree that they sign, and that the
+// log does not end before the mark. The error is for what cannot be read; what
+// was altered is in the report.
+func (l *Log) Verify() (Report, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.keys == nil {
+		return Report{}, writeError("verify", ErrAudit)
+	}
+	s := &scan{keys: l.keys}
+	var end mark
+	err := l.locked(func() error { // the log stands still meanwhile
+		if l.mark != nil {
+			end = *l.mark
+		}
+		for line, err := range l.lines() {
+			if err != nil {
+				return err
+			}
+			if err := s.line(line); err != nil {
+				return err
+			}
+		}
+		return s.flush()
+	})
+	if err == nil && (s.lines < end.lines || s.lines == end.lines && s.mac != end.mac) {
+		err = s.bad(s.n+1, "the log ends here, but there were %d records", end.n)
+	}
+	if errors.Is(err, errFound) {
+		err = nil
+	}
+	if s.report.Bad == 0 {
+		s.report.Records = s.n
+	}
+	return s.report, err
+}
+
+// bad notes the first bad record.
+func (s *scan) bad(n uint64, format string, args ...any) error {
+	s.report.Bad, s.report.Problem = n, fmt.Sprintf(format, args...)
+	s.report.Records = n - 1
+	return errFound
+}
+
+// line takes the next line. Records are gathered and checked in batches;
+// before a line of another kind the batch is finished.
+func (s *scan) line(line []byte) error {
+	body, mac, ok := splitLine(line)
+	if !ok {
+		if err := s.flush(); err != nil {
+			return err
+		}
+		return s.bad(s.n+1, "malformed line")
+	}
+	if special(line) {
+		if err := s.flush(); err != nil {
+			return err
+		}
+		return s.special(line, body, mac)
+	}
+	if s.cur == nil {
+		return s.bad(1, "the log does not begin with a start line")
+	}
+	s.n++
+	if s.n > (s.epoch+1)*epochSize {
+		if err := s.flush(); err != nil {
+			return err
+		}
+		return s.bad(s.n, "the line that signs records %d to %d is missing", s.epoch*epochSize+1, s.n-1)
+	}
+	s.batch = append(s.batch, line...)
+	s.ends = append(s.ends, len(s.batch))
+	s.numbers = append(s.numbers, s.n)
+	s.advance(mac)
+	if len(s.ends) >= verifyBatch*runtime.GOMAXPROCS(0) {
+		return s.flush()
+	}
+	return nil
+}
+
+func (s *scan) advance(mac [macSize]byte) {
+	s.mac = mac
+	s.tree = s.tree.add(s.lines, mac)
+	s.lines++
+}
+
+// flush checks the gathered records on all cores and names the first bad one.
+func (s *scan) flush() error {
+	if len(s.ends) == 0 {
+		s.first = s.mac
+		return nil
+	}
+	workers := min(runtime.GOMAXPROCS(0), (len(s.ends)+255)/256)
+	size := (len(s.ends) + workers - 1) / workers
+	worst := make([]int, workers)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() { worst[w] = s.check(w*size, min((w+1)*size, len(s.ends))) })
+	}
+	wg.Wait()
+	for _, i := range worst {
+		if i >= 0 {
+			return s.bad(s.numbers[i], "record %d was altered, moved or removed, or the one before it was", s.numbers[i])
+		}
+	}
+	s.batch, s.ends, s.numbers = s.batch[:0], s.ends[:0], s.numbers[:0]
+	s.first = s.mac
+	return nil
+}
+
+// check returns the first of the batch's lines from..to whose MAC does not
+// hold or whose number is wrong, or -1.
+func (s *scan) check(from, to int) int {
+	h := hmac.New(sha256.New, s.cur.chain)
+	prev := s.first
+	if from > 0 {
+		_, prev, _ = splitLine(s.lineAt(from - 1))
+	}
+	var number []byte
+	for i := from; i < to; i++ {
+		line := s.lineAt(i)
+		body, mac, _ := splitLine(line) // it was split before
+		number = fmt.Appendf(number[:0], `{"n":%d,`, s.numbers[i])
+		if want := chain(h, prev, body); !bytes.HasPrefix(line, number) || want != mac {
+			return i
+		}
+		prev = mac
+	}
+	return -1
+}
+
+func (s *scan) lineAt(i int) []byte {
+	start := 0
+	if i > 0 {
+		start = s.ends[i-1]
+	}
+	return s.batch[start:s.ends[i]]
+}
+
+// special checks a line that is no record.
+func (s *scan) special(line, body []byte, mac [macSize]byte) error {
+	if bytes.HasPrefix(line, []byte(startPrefix)) {
+		return s.start(line, body, mac)
+	}
+	if s.cur == nil {
+		return s.bad(1, "the log does not begin with a start line")
+	}
+	if chain(hmac.New(sha256.New, s.cur.chain), s.mac, body) != mac {
+		return s.bad(s.n+1, "the line after record %d was altered, moved or inserted", s.n)
+	}
+	if bytes.HasPrefix(line, []byte(sealPrefix)) {
+		return s.seal(line, mac)
+	}
+	var r rekey
+	if err := json.Unmarshal(line, &r); err != nil || !s.use(r.Rekey) {
+		return s.bad(s.n+1, "after record %d the log goes on under an unknown key", s.n)
+	}
+	s.advance(mac)
+	s.first = mac
+	return nil
+}
+
+// use makes the key with id the current one.
+func (s *scan) use(id string) bool {
+	for _, k := range s.keys {
+		if k.id == id {
+			s.cur = k
+			return true
+		}
+	}
+	return false
+}
+
+// start checks the first line of the log.
+func (s *scan) start(line, body []byte, mac [macSize]byte) error {
+	var first start
+	if err := json.Unmarshal(line, &first); err != nil || s.lines > 0 || !s.use(first.Key) {
+		return s.bad(s.n+1, "a start line that does not belong here")
+	}
+	if chain(hmac.New(sha256.New, s.cur.chain), [macSize]byte{}, body) != mac {
+		return s.bad(1, "the start line was altered")
+	}
+	s.next, s.log = first.Next, "ov-audit/"+first.Start
+	s.advance(mac)
+	s.first = mac
+	return nil
+}
+
+// seal checks the line that ends an epoch: it must be signed with the key that
+// the epoch before announced, over just these lines.
+func (s *scan) seal(line []byte, mac [macSize]byte) error {
+	from := s.epoch*epochSize + 1
+	var l sealLine
+	if err := json.Unmarshal(line, &l); err != nil || l.Seal != s.epoch || s.n != (s.epoch+1)*epochSize {
+		return s.bad(s.n+1, "a signature line that does not belong after record %d", s.n)
+	}
+	c, err := openCheckpoint(l.Note, s.next)
+	if err != nil || c.log != s.log || c.size != s.lines || c.root != s.tree.root() || c.mac != s.mac {
+		return s.bad(from, "records %d to %d are not the ones that were signed", from, s.n)
+	}
+	s.next = c.next
+	s.epoch++
+	s.report.Epochs++
+	s.advance(mac)
+	s.first = mac
+	return nil
+}
