@@ -57,7 +57,7 @@ func (s *Source) decoded() {
 	if len(raw) < minForm {
 		return
 	}
-	if !utf8.Valid(raw) || s.bits(0, len(s.value)) >= minBits {
+	if !utf8.Valid(raw) || New(raw).telling() {
 		s.make("decoded", false, func(dst []byte) []byte { return append(dst, raw...) })
 	}
 	if kind == "hex" {

@@ -50,13 +50,13 @@ func (s *Source) alphabets() {
 	s.mapped("upper", toUpper)
 	s.mapped("lower", toLower)
 	s.mapped("swapped-case", swapCase)
-	s.make("reversed", true, func(dst []byte) []byte {
+	f := s.make("reversed", true, func(dst []byte) []byte {
 		dst = append(dst, s.text...)
 		slices.Reverse(dst[len(dst)-len(s.text):])
 		return dst
 	})
-	if n := len(s.forms) - 1; n >= 0 && s.forms[n].Kind == "reversed" {
-		s.forms[n].reverse = true
+	if f != nil {
+		f.reverse = true
 	}
 }
 

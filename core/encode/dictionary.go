@@ -52,6 +52,10 @@ func (d *dictionary) reduce(p []byte, cost []uint8) {
 		n := piece(p[i:])
 		if n >= shortest {
 			d.piece(p[i:i+n], cost[i:i+n])
+		} else if n > 0 && i > 0 && p[i-1] == ' ' && i+n < len(p) && p[i+n] == ' ' {
+			for k := range n { // a, of, the
+				cost[i+k] = min(cost[i+k], stepCost)
+			}
 		}
 		i += max(n, 1)
 	}

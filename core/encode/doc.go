@@ -4,4 +4,56 @@
 // that holds it, the URL, the Basic header, the dump. Package encode lists
 // those spellings, so that a matcher can look for each. It knows nothing of
 // streams and of matching.
+//
+// # The lanes
+//
+// [Exact] is what a program prints that took the value as it came: the value,
+// without the white space around it, line by line, with other line ends; and
+// the parts that a program takes it apart into, such as the password of a URL.
+//
+// [Encoded] is what an encoder makes of it. Encodings that work on groups of
+// bytes (base64, base32) come at each alignment and without the characters that
+// depend on the neighbours, so that the form stands in base64("user:" + value)
+// too. Escapes come in the dialects of the languages and libraries in use,
+// where they differ, and as an attacker writes them, with each byte escaped.
+//
+// [Squeezed] is what is left of wrapped, dumped and listed values when the
+// [Separators] are taken out of the stream: the groups of xxd, the bytes of a
+// list, the lines of base64, the letters of a string printed one to a line.
+//
+// No form masks ordinary text. Those under eight bytes are values themselves
+// and match whole words only; the value in other cases, in other orders and
+// squeezed is looked for if it says at least 30 bits by the measure below.
+//
+// # Which fragments are specific
+//
+// [Form.Specific] answers for each run of n bytes of a form whether it is
+// masked where it stands alone. The measure is what the run says about the
+// value, so that it is the same for the base64 of a word and for the word:
+//
+//   - A digit says log2(10) bits, a letter log2(26), a sign 3, white space 1.
+//   - A byte in a run of seven or more (aaaaaaa, 1234567) says 1.
+//   - A word of the dictionary says 5 bits altogether, one of four letters 7. A
+//     word of four or five letters counts only where a run of letters in one
+//     case is nothing but words and their endings; a longer one anywhere. One of
+//     up to three letters between two spaces says 1 bit for each.
+//   - Nothing is said by what a value shows openly: the scheme and the host of a
+//     URL, and all of it but the password if it has one; a host name; the
+//     header of a JWT; the armour of PEM and what the DER of each key starts
+//     with; the names in a JSON document; a date; in a value of several lines those
+//     of mere structure, and settings that say little.
+//
+// A run is specific if it spells at least 6 bytes of the value, and those say
+// 2.25 bits each on average. A random value of letters, of digits or of both
+// passes in every run of 12 of its own bytes, of its base64, its base32 and its
+// hex, whatever the values of chance; a path, a sentence and a JSON skeleton do
+// not. Sparser forms spell 6 bytes in longer runs: [Form.Window] says how long.
+//
+// # Out of reach
+//
+// What no list of spellings can hold: compression, encryption, hashes, numbers
+// in other bases (base58, one big integer), arithmetic on the bytes, a value in
+// pieces with other text between them, spellings of a few characters only in a
+// dialect that no library has (half of the letters escaped), and two encodings
+// on top of each other but for those that are in daily use.
 package encode

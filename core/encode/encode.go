@@ -23,8 +23,9 @@ type Form struct {
 	Dense bool
 
 	src      *Source
-	from, to int // the bytes of src that Bytes spells
-	reverse  bool
+	from, to int     // the bytes of src that Bytes spells
+	at       []int32 // where each byte of Bytes stands in them; nil: at a fixed rate
+	reverse  bool    // from the last to the first
 }
 
 // A Source is a value of which forms are made. It keeps the value, not a copy.
@@ -74,7 +75,7 @@ func (s *Source) add(f Form) {
 	if f.Word {
 		least = minWord
 	}
-	if len(f.Bytes) < least || s.has(f.Bytes) {
+	if len(f.Bytes) < least || len(s.text) < minWord || s.has(f.Bytes) {
 		return
 	}
 	f.src = s

@@ -15,8 +15,9 @@ func (s *Source) Encoded() []Form {
 	return s.end()[len(exact):]
 }
 
-// make adds the form of the whole text that enc appends to dst.
-func (s *Source) make(kind string, dense bool, enc func(dst []byte) []byte) {
+// make adds the form of the whole text that enc appends to dst. It returns the
+// form, or nil if the list has it already or has no use for it.
+func (s *Source) make(kind string, dense bool, enc func(dst []byte) []byte) *Form {
 	start := len(s.arena)
 	s.arena = enc(s.arena)
 	p := s.arena[start:len(s.arena):len(s.arena)]
@@ -25,5 +26,7 @@ func (s *Source) make(kind string, dense bool, enc func(dst []byte) []byte) {
 	s.add(Form{Kind: kind, Bytes: p, Dense: dense, from: from, to: from + len(s.text)})
 	if len(s.forms) == n {
 		s.arena = s.arena[:start]
+		return nil
 	}
+	return &s.forms[n]
 }

@@ -1,6 +1,9 @@
 package encode
 
-import "bytes"
+import (
+	"bytes"
+	"iter"
+)
 
 // Exact returns the forms of the exact lane. See the function of that name.
 func (s *Source) Exact() []Form {
@@ -24,15 +27,16 @@ func (s *Source) piece(kind string, p []byte) {
 	s.add(Form{Kind: kind, Bytes: p, Word: len(p) < minForm, Dense: true, from: from, to: from + len(p)})
 }
 
-// lines adds each line of p, without its indentation, if p has several.
+// lines adds each line of p that says something, without its indentation, if p
+// has several. (A structural line says nothing: see publicLines.)
 func (s *Source) lines(kind string, p []byte) {
 	if !bytes.ContainsAny(p, "\r\n") {
 		return
 	}
-	for line := range bytes.FieldsFuncSeq(p, func(r rune) bool { return r == '\n' || r == '\r' }) {
-		line = bytes.TrimSpace(line)
-		if len(line) >= minForm && !structural(line) {
-			s.add(Form{Kind: kind, Bytes: line})
+	of := New(p)
+	for start, end := range eachLine(p) {
+		if end-start >= minForm && of.bits(start, end) > 0 {
+			s.add(Form{Kind: kind, Bytes: p[start:end]})
 		}
 	}
 }
@@ -45,48 +49,20 @@ func (s *Source) lineEnds() {
 	}
 }
 
-// structural reports whether a line is the same in other values of its type: a
-// brace, the armour of PEM, a setting that is made of words only. Any other
-// line of words may be a passphrase.
-func structural(line []byte) bool {
-	if bytes.HasPrefix(line, []byte("-----BEGIN ")) || bytes.HasPrefix(line, []byte("-----END ")) {
-		return true
-	}
-	n := 0
-	for _, c := range line {
-		if alphanumeric(c) || c >= 0x80 {
-			n++
+// eachLine yields where the lines of p start and end, without the white space
+// around them.
+func eachLine(p []byte) iter.Seq2[int, int] {
+	return func(yield func(start, end int) bool) {
+		for at := 0; at < len(p); {
+			n := end(p[at:], "\r\n")
+			line := bytes.TrimSpace(p[at : at+n])
+			start := at + n - len(bytes.TrimLeft(p[at:at+n], " \t\v\f"))
+			if len(line) > 0 && !yield(start, start+len(line)) {
+				return
+			}
+			at += n + 1
 		}
 	}
-	if n < minForm/2 {
-		return true
-	}
-	return setting(line) && New(line).bits(0, len(line)) < minBits
-}
-
-// setting reports whether a line sets a name that does not sound like a secret.
-func setting(line []byte) bool {
-	i := bytes.IndexAny(line, ":=")
-	if i < 0 {
-		return bytes.HasPrefix(line, []byte("- ")) || bytes.HasPrefix(line, []byte("[")) || line[0] == '"'
-	}
-	for _, c := range line[:i] {
-		if !alphanumeric(c) && bytes.IndexByte([]byte(`"'_-. `), c) < 0 {
-			return false
-		}
-	}
-	return !sensitive(line[:i])
-}
-
-// sensitive reports whether a name sounds like that of a secret.
-func sensitive(name []byte) bool {
-	name = bytes.ToLower(name)
-	for _, w := range []string{"pass", "pwd", "secret", "token", "key", "cred", "auth"} {
-		if bytes.Contains(name, []byte(w)) {
-			return true
-		}
-	}
-	return false
 }
 
 func alphanumeric(c byte) bool {

@@ -59,8 +59,10 @@ func eachString(doc []byte, f func([]byte)) {
 				walk(e)
 			}
 		case map[string]any:
-			for _, e := range v {
-				walk(e)
+			for name, e := range v {
+				if !openName([]byte(name)) {
+					walk(e)
+				}
 			}
 		}
 	}

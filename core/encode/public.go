@@ -2,12 +2,13 @@ package encode
 
 import (
 	"bytes"
+	"encoding/base64"
 	"strings"
 )
 
 // public clears the price of what a value shows openly: the scheme and the host
 // of a URL, all of it but the password if it has one; host names; the header of
-// a JWT; the armour of PEM; the keys of JSON; dates.
+// a JWT; the armour of PEM; the keys of JSON; dates; lines of mere structure.
 func public(p []byte, cost []uint8) {
 	publicURLs(p, cost)
 	publicHosts(p, cost)
@@ -17,6 +18,7 @@ func public(p []byte, cost []uint8) {
 	if header, _, ok := bytes.Cut(p, []byte(".")); ok && bytes.HasPrefix(header, []byte("eyJ")) {
 		clear(cost[:len(header)+1])
 	}
+	publicLines(p, cost)
 }
 
 // A location is where the parts of a URL are in a value. The password is empty
@@ -128,21 +130,37 @@ func publicArmour(p []byte, cost []uint8) {
 	}
 }
 
-// publicKeys clears the names in "name": of JSON.
+// publicKeys clears the names in "name": of JSON, and the strings that belong to
+// names that are public.
 func publicKeys(p []byte, cost []uint8) {
-	open := -1
-	for i, c := range p {
-		if c != '"' {
+	for i := 0; i < len(p); i++ {
+		if p[i] != '"' {
 			continue
 		}
-		rest := bytes.TrimLeft(p[i+1:min(i+8, len(p))], " ")
-		if open >= 0 && len(rest) > 0 && rest[0] == ':' {
-			clear(cost[open : i+1])
-			open = -1
+		n := end(p[i+1:], "\"\n")
+		at := i + 1 + n // the closing quote
+		rest := bytes.TrimLeft(p[min(at+1, len(p)):], " ")
+		if len(rest) == 0 || rest[0] != ':' {
+			i = at
 			continue
 		}
-		open = i
+		clear(cost[i : at+1])
+		rest = bytes.TrimLeft(rest[1:], " ")
+		value := len(p) - len(rest)
+		if openName(p[i+1:at]) && len(rest) > 0 && rest[0] == '"' {
+			clear(cost[value : value+1+end(rest[1:], "\"\n")])
+		}
+		i = value - 1
 	}
+}
+
+// openNames are the names of settings that programs show.
+const openNames = " type kind name user username login host hostname port email client_email project_id client_id tenant_id account account_id region zone database db universe_domain "
+
+// openName reports whether the setting of this name is public.
+func openName(name []byte) bool {
+	name = bytes.ToLower(bytes.Trim(name, "\"' "))
+	return containsWord(openNames, name)
 }
 
 // publicDates clears dates as ISO 8601 writes them: 2026-01-31.
@@ -156,5 +174,105 @@ next:
 			}
 		}
 		clear(cost[i : i+len(form)])
+	}
+}
+
+// publicLines clears the structural lines of a value of several: those without
+// four letters or digits, and settings in whose value no run of twelve bytes
+// says enough, unless the name is that of a secret. Any other line of words may
+// be a passphrase.
+func publicLines(p []byte, cost []uint8) {
+	if !bytes.ContainsAny(p, "\r\n") {
+		return
+	}
+	for start, end := range eachLine(p) {
+		at := settingOf(p[start:end])
+		if letters(p[start:end]) >= 4 && (at == 0 || richest(cost[start+at:end]) >= minBits) {
+			continue
+		}
+		for start > 0 && p[start-1] <= ' ' { // the white space before it as well
+			start--
+		}
+		clear(cost[start:min(end+1, len(p))])
+	}
+}
+
+func letters(p []byte) (n int) {
+	for _, c := range p {
+		if alphanumeric(c) || c >= 0x80 {
+			n++
+		}
+	}
+	return n
+}
+
+// richest returns the price of the dearest run of twelve bytes.
+func richest(cost []uint8) (most int) {
+	sum := 0
+	for i, c := range cost {
+		sum += int(c)
+		if i >= 12 {
+			sum -= int(cost[i-12])
+		}
+		most = max(most, sum)
+	}
+	return most
+}
+
+// settingOf returns where the value starts in a line that sets a name, or says
+// only the name; 0 if it is no such line, or if the name is that of a secret.
+func settingOf(line []byte) int {
+	if line[0] == '[' {
+		return 1
+	}
+	i := bytes.IndexAny(line, ":=")
+	if i < 0 {
+		return 0
+	}
+	name := bytes.TrimLeft(line[:i], "- ")
+	for _, c := range name {
+		if !alphanumeric(c) && bytes.IndexByte([]byte("\"'_-. "), c) < 0 {
+			return 0
+		}
+	}
+	switch {
+	case sensitive(name):
+		return 0
+	case openName(name):
+		return len(line)
+	}
+	return i + 1
+}
+
+// sensitive reports whether a name is that of a secret: what it ends with says so.
+func sensitive(name []byte) bool {
+	name = bytes.ToLower(bytes.Trim(name, "\"' "))
+	for _, w := range []string{"pass", "password", "passwd", "pwd", "passphrase", "secret", "token", "key", "credential", "credentials"} {
+		if bytes.HasSuffix(name, []byte(w)) {
+			return true
+		}
+	}
+	return false
+}
+
+// inBase64 prices the JSON that a value holds in base64, such as the claims of
+// a JWT, as the JSON that it is.
+func inBase64(p []byte, cost []uint8) {
+	inside := func(c byte) bool { return alphanumeric(c) || c == '-' || c == '_' || c == '+' || c == '/' }
+	for i := 0; i < len(p); {
+		n := 0
+		for i+n < len(p) && inside(p[i+n]) {
+			n++
+		}
+		if n > 8 && bytes.HasPrefix(p[i:], []byte("eyJ")) {
+			doc, _ := base64.RawURLEncoding.DecodeString(strings.NewReplacer("+", "-", "/", "_").Replace(string(p[i : i+n])))
+			price := New(doc)
+			for k := range n {
+				if b := k*3/4 + 1; b <= len(doc) {
+					cost[i+k] = min(cost[i+k], uint8(price.bits(b-1, b)*3/4))
+				}
+			}
+		}
+		i += max(n, 1)
 	}
 }

@@ -5,10 +5,10 @@ import "sync"
 // What a fragment must say, in eighths of a bit (see the package comment).
 const (
 	minSource = 6      // bytes of the value that it spells, at least
-	perByte   = 20     // on average for each of them
+	perByte   = 18     // on average for each of them
 	minBits   = 8 * 30 // what a value must say before it is looked for in other orders and cases
 	wordCost  = 8 * 5  // a word of five letters or more, however long
-	shortCost = 8 * 6  // a word of four letters
+	shortCost = 8 * 7  // a word of four letters
 	stepCost  = 8      // a byte that continues a run: aaaa, 1234
 )
 
@@ -35,18 +35,21 @@ func (f Form) Specific(n int) []bool {
 	return out
 }
 
-// Window returns how long a run of the form must be to spell what n bytes of
-// its base64 do, but never less than n: the sparser the form, the longer.
+// Window returns how long a run of the form must be, at least n, to spell as
+// much of the value as a fragment must: the sparser the form, the longer.
 func (f Form) Window(n int) int {
 	if !f.Dense || f.to == f.from {
 		return n
 	}
-	return max(n, (minSource*len(f.Bytes)+f.to-f.from-1)/(f.to-f.from)+1)
+	value := f.to - f.from
+	return max(n, (minSource*len(f.Bytes)+value-1)/value)
 }
 
-// source is the byte of the value that byte i of the form spells. Dense forms
-// spell it at a fixed rate, or at one that is near enough to it.
+// source is where byte i of the form stands in the value.
 func (f Form) source(i int) int {
+	if f.at != nil {
+		return f.from + int(f.at[i])
+	}
 	if f.reverse {
 		i = len(f.Bytes) - i
 	}
@@ -72,6 +75,7 @@ func (s *Source) priced() []uint32 {
 	// 2. Words and runs say little.
 	runs(s.value, cost)
 	words().reduce(s.value, cost)
+	inBase64(s.value, cost)
 	// 3. What is public by its place says nothing.
 	public(s.value, cost)
 	s.info = make([]uint32, len(cost)+1)
@@ -98,14 +102,35 @@ func price(c byte) uint8 {
 	return 24
 }
 
-// runs lowers the price of bytes that repeat or count on: from the third on.
+// runs lowers the price of bytes that repeat or count on, in runs of seven and
+// more: shorter ones turn up in random values.
 func runs(p []byte, cost []uint8) {
-	for i := 2; i < len(p); i++ {
-		step := p[i] - p[i-1]
-		if step == p[i-1]-p[i-2] && (step == 0 || step == 1 || step == 0xff) {
-			cost[i] = min(cost[i], stepCost)
+	for i := 0; i < len(p); {
+		n := runOf(p[i:])
+		if n >= 7 {
+			for k := range n {
+				cost[i+k] = min(cost[i+k], stepCost)
+			}
 		}
+		i += max(n-1, 1)
 	}
+}
+
+// runOf returns how many bytes at the start of p repeat or count up or down;
+// after 9 comes 0.
+func runOf(p []byte) int {
+	if len(p) < 2 {
+		return len(p)
+	}
+	step := p[1] - p[0]
+	if step+1 > 2 {
+		return 1
+	}
+	n := 2
+	for n < len(p) && (p[n] == p[n-1]+step || p[n-1] == '9' && p[n] == '0' && step == 1 || p[n-1] == '0' && p[n] == '9' && step == 0xff) {
+		n++
+	}
+	return n
 }
 
 // words returns the dictionary, which is read once.

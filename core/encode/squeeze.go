@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"strconv"
@@ -34,12 +35,7 @@ func (s *Source) Squeezed() []Form {
 		s.squeeze("hex-list", func(dst []byte) []byte { return appendHexed(dst, s.text, "0x", "", digits) })
 		s.squeeze("x-escape", func(dst []byte) []byte { return appendHexed(dst, s.text, "x", "", digits) })
 	}
-	s.squeeze("decimal-list", func(dst []byte) []byte {
-		for _, c := range s.text {
-			dst = strconv.AppendUint(dst, uint64(c), 10)
-		}
-		return dst
-	})
+	s.decimals()
 	s.squeeze("octal-list", func(dst []byte) []byte {
 		for _, c := range s.text {
 			dst = append(dst, '0'+c>>6, '0'+c>>3&7, '0'+c&7)
@@ -60,19 +56,49 @@ func appendSwapped(dst, p []byte) []byte {
 	return dst
 }
 
-// squeeze adds what enc appends, without its separators.
-func (s *Source) squeeze(kind string, enc func(dst []byte) []byte) {
-	s.make(kind, true, func(dst []byte) []byte {
-		start := len(dst)
-		dst = enc(dst)
-		kept := dst[:start]
-		for _, c := range dst[start:] {
-			if !separators[c] {
-				kept = append(kept, c)
+// decimals adds the bytes as numbers, as Go, Python and JavaScript list them.
+func (s *Source) decimals() {
+	var at []int32
+	f := s.make("decimal-list", true, func(dst []byte) []byte {
+		for i, c := range s.text {
+			n := len(dst)
+			dst = strconv.AppendUint(dst, uint64(c), 10)
+			for range len(dst) - n {
+				at = append(at, int32(i))
 			}
 		}
+		at = append(at, int32(len(s.text)))
+		return dst
+	})
+	if f != nil {
+		f.at = at
+	}
+}
+
+// squeeze adds what enc appends, without its separators.
+func (s *Source) squeeze(kind string, enc func(dst []byte) []byte) {
+	var at []int32
+	f := s.make(kind, true, func(dst []byte) []byte {
+		start := len(dst)
+		dst = enc(dst)
+		whole := dst[start:]
+		if !bytes.ContainsAny(whole, Separators) {
+			return dst
+		}
+		kept := dst[:start]
+		at = make([]int32, 0, len(whole)+1)
+		for i, c := range whole {
+			if !separators[c] {
+				kept = append(kept, c)
+				at = append(at, int32(i*len(s.text)/len(whole)))
+			}
+		}
+		at = append(at, int32(len(s.text)))
 		return kept
 	})
+	if f != nil {
+		f.at = at
+	}
 }
 
 var separators = func() (t set) {

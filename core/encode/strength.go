@@ -90,13 +90,7 @@ func onlyHex(p []byte) bool {
 
 // run returns the length of the run at the start of p: one byte repeated,
 // counting up or down, or neighbours on a keyboard.
-func run(p []byte) int {
-	n := 1
-	for n < len(p) && (n == 1 || p[n]-p[n-1] == p[1]-p[0]) && p[1]-p[0]+1 <= 2 {
-		n++
-	}
-	return max(n, keys(p))
-}
+func run(p []byte) int { return max(runOf(p), keys(p)) }
 
 // rows are the walks over a keyboard that passwords are made of.
 var rows = [...]string{"qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc4rfv", "qazwsxedc", "1q2w3e4r5t6y", "!@#$%^&*()"}

@@ -1,0 +1,143 @@
+package encode
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+const (
+	digitChars = "0123456789"
+	lowerChars = "abcdefghijklmnopqrstuvwxyz"
+	upperChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+func random(r *rand.Rand, alphabet string, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = alphabet[r.IntN(len(alphabet))]
+	}
+	return b
+}
+
+// TestRandomIsSpecific: every run of 12 bytes of a random value of 32
+// characters, whatever its alphabet, is specific in the exact form and in each
+// encoding that says a byte of the value in at most two.
+func TestRandomIsSpecific(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for name, alphabet := range map[string]string{
+		"letters and digits": digitChars + lowerChars + upperChars, "hex": "0123456789abcdef", "HEX": "0123456789ABCDEF",
+		"small": digitChars + lowerChars, "capitals": upperChars + "234567", "base64": digitChars + lowerChars + upperChars + "+/",
+		"letters": lowerChars + upperChars, "digits": digitChars, "only small letters": lowerChars,
+		"printable": digitChars + lowerChars + upperChars + "!@#$%^&*()-_=+[]{};:,.<>?/|~",
+	} {
+		fails, runs := 0, 0
+		for range 400 {
+			s := New(random(r, alphabet, 32))
+			forms := append(append(s.Exact(), s.Encoded()...), s.Squeezed()...)
+			for _, f := range forms {
+				if !f.Dense || f.Window(12) != 12 {
+					continue
+				}
+				spec := f.Specific(12)
+				for i := range len(f.Bytes) - 11 {
+					runs++
+					if spec == nil || !spec[i] {
+						fails++
+						t.Logf("%s: %q of %q (%s) is not specific", name, f.Bytes[i:i+12], s.value, f.Kind)
+					}
+				}
+			}
+		}
+		if fails > 0 {
+			t.Errorf("%s: %d of %d runs are not specific", name, fails, runs)
+		}
+		if runs < 400*21*8 {
+			t.Errorf("%s: only %d runs were looked at", name, runs)
+		}
+	}
+}
+
+// TestDense names the forms that have fragments of 12 bytes.
+func TestDense(t *testing.T) {
+	s := New([]byte("lcmnE2UR8BfRw7OmjV4K3dC1KhjpxSaf"))
+	windows := map[string]int{}
+	for _, f := range append(append(s.Exact(), s.Encoded()...), s.Squeezed()...) {
+		if f.Dense {
+			windows[f.Kind] = f.Window(12)
+		}
+	}
+	want := map[string]int{
+		"exact": 12, "base64": 12, "base64url": 12, "base32": 12, "hex": 12, "reversed": 12, "rot13": 12, "rot47": 12, "upper": 12, "lower": 12,
+		"swapped-case": 12, "utf16": 12, "base64-base64": 12, "base64-utf16": 16, "decoded-hex": 12, "hex-words": 12,
+		"hex-list": 24, "x-escape": 18, "decimal-list": 15, "octal-list": 18,
+	}
+	for kind, n := range windows {
+		if want[kind] != n {
+			t.Errorf("%s: window %d, want %d", kind, n, want[kind])
+		}
+	}
+	for kind := range want {
+		if windows[kind] == 0 && kind != "base64url" {
+			t.Errorf("%s has no fragments", kind)
+		}
+	}
+}
+
+// TestSpecific marks with carets where the specific runs of 12 bytes start.
+func TestSpecific(t *testing.T) {
+	for _, c := range [][2]string{
+		{"lcmnE2UR8BfRw7Om", "^^^^^"},
+		{"postgres://localhost:5432/production", ""},
+		{"https://www.googleapis.com/oauth2/v1/certs", ""},
+		{"the connection to the database was closed", ""},
+		{"123456789012345678", ""},
+		{"aaaaaaaaaaaaaaaaaaaa", ""},
+		{"current-context: production", ""},
+		{"-----BEGIN RSA PRIVATE KEY-----", ""},
+		{"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ", ""},
+		{"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiI5In0.Zq8kP2mW7vXc", strings.Repeat(" ", 43) + strings.Repeat("^", 11)},
+		{`"universe_domain": "googleapis.com"`, ""},
+		{"at 2026-01-31 10:", ""},
+		{"postgres://app:Zq8kP2mW7vXcQ9@db.internal/x", "          ^^^^^^^^^^^^^"},
+		{"https://hooks.slack.com/services/Zq8kP2mW7vXc", strings.Repeat(" ", 26) + "^^^^^^^^"},
+	} {
+		s := New([]byte(c[0]))
+		marks := ""
+		for _, ok := range s.Exact()[0].Specific(12) {
+			marks += map[bool]string{true: "^", false: " "}[ok]
+		}
+		if got := strings.TrimRight(marks, " "); got != c[1] {
+			t.Errorf("%s\n%s got\n%s want", c[0], got, c[1])
+		}
+	}
+}
+
+// TestReverseSpecific: the fragments of the reversed form are those of the
+// value, read backwards.
+func TestReverseSpecific(t *testing.T) {
+	s := New([]byte("postgres://app:Zq8kP2mW7vXcQ9@db.internal/x"))
+	forward := s.Exact()[0].Specific(12)
+	for _, f := range s.Encoded() {
+		if f.Kind != "reversed" {
+			continue
+		}
+		backward := f.Specific(12)
+		for i := range forward {
+			if forward[i] != backward[len(backward)-1-i] {
+				t.Errorf("run %d: %v forwards, %v backwards", i, forward[i], backward[len(backward)-1-i])
+			}
+		}
+		return
+	}
+	t.Error("no reversed form")
+}
+
+func TestSpecificShort(t *testing.T) {
+	f := Exact([]byte("Zq8kP2mW7vXc"))[0]
+	for n, want := range map[int]int{0: 0, -1: 0, 5: 0, 6: 7, 12: 1, 13: 0, 1000: 0} {
+		if got := len(f.Specific(n)); got != want {
+			t.Errorf("Specific(%d) has %d answers, want %d", n, got, want)
+		}
+	}
+}
