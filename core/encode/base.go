@@ -34,7 +34,7 @@ func (s *Source) nested() {
 	once := base64.StdEncoding.AppendEncode(nil, s.text)
 	wide := appendUTF16(nil, s.text, true)
 	hexed := hex.AppendEncode(nil, s.text)
-	quoted := appendJSON(nil, s.text, jsonPlain)
+	quoted := appendJSON(nil, s.text, &jsonPlain)
 	for shift := range 3 {
 		s.make("base64-base64", true, func(dst []byte) []byte { return appendBase64(dst, once, base64.RawStdEncoding, shift) })
 		s.make("base64-utf16", true, func(dst []byte) []byte { return appendBase64(dst, wide, base64.RawStdEncoding, shift) })

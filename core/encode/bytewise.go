@@ -46,10 +46,8 @@ func (s *Source) alphabets() {
 		return // a word in capitals, or read backwards, is a word
 	}
 	s.mapped("rot13", rot13)
-	s.mapped("rot47", rot47)
 	s.mapped("upper", toUpper)
 	s.mapped("lower", toLower)
-	s.mapped("swapped-case", swapCase)
 	f := s.make("reversed", true, func(dst []byte) []byte {
 		dst = append(dst, s.text...)
 		slices.Reverse(dst[len(dst)-len(s.text):])
@@ -144,26 +142,12 @@ func toLower(c byte) byte {
 	return c
 }
 
-func swapCase(c byte) byte {
-	if d := toUpper(c); d != c {
-		return d
-	}
-	return toLower(c)
-}
-
 func rot13(c byte) byte {
 	switch {
 	case 'a' <= c && c <= 'z':
 		return 'a' + (c-'a'+13)%26
 	case 'A' <= c && c <= 'Z':
 		return 'A' + (c-'A'+13)%26
-	}
-	return c
-}
-
-func rot47(c byte) byte {
-	if '!' <= c && c <= '~' {
-		return '!' + (c-'!'+47)%94
 	}
 	return c
 }

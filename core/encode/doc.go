@@ -18,7 +18,7 @@
 // where they differ, and as an attacker writes them, with each byte escaped.
 //
 // [Squeezed] is what is left of wrapped, dumped and listed values when the
-// [Separators] are taken out of the stream: the groups of xxd, the bytes of a
+// separators are taken out (see [Separator]) of the stream: the groups of xxd, the bytes of a
 // list, the lines of base64, the letters of a string printed one to a line.
 //
 // No form masks ordinary text. Those under eight bytes are values themselves
@@ -31,8 +31,9 @@
 // masked where it stands alone. The measure is what the run says about the
 // value, so that it is the same for the base64 of a word and for the word:
 //
-//   - A digit says log2(10) bits, a letter log2(26), a sign 3, white space 1.
-//   - A byte in a run of seven or more (aaaaaaa, 1234567) says 1.
+//   - A digit says log2(10) bits, a letter log2(26), a sign 3, a slash 2,
+//     white space 1.
+//   - A byte in a run of eight or more (aaaaaaaa, 12345678) says 1.
 //   - A word of the dictionary says 5 bits altogether, one of four letters 7. A
 //     word of four or five letters counts only where a run of letters in one
 //     case is nothing but words and their endings; a longer one anywhere. One of
@@ -44,7 +45,7 @@
 //     of mere structure, and settings that say little.
 //
 // A run is specific if it spells at least 6 bytes of the value, and those say
-// 2.25 bits each on average. A random value of letters, of digits or of both
+// 2.125 bits each on average. A random value of letters, of digits or of both
 // passes in every run of 12 of its own bytes, of its base64, its base32 and its
 // hex, whatever the values of chance; a path, a sentence and a JSON skeleton do
 // not. Sparser forms spell 6 bytes in longer runs: [Form.Window] says how long.

@@ -7,7 +7,8 @@ import "bytes"
 const (
 	minWord = 4
 	minForm = 8
-	minHex  = 6 // a shorter value has no hex: that of four digits turns up in any dump
+	maxKey  = 256 // longer values are documents
+	minHex  = 6   // a shorter value has no hex: that of four digits turns up in any dump
 )
 
 // A Form is one spelling of a value as some program prints it.
@@ -79,7 +80,18 @@ func (s *Source) add(f Form) {
 		return
 	}
 	f.src = s
+	f.Dense = f.Dense && (len(s.text) <= maxKey || everyday(f.Kind))
 	s.forms = append(s.forms, f)
+}
+
+// everyday reports whether the fragments of a form are looked for in documents
+// too, whose forms are long, and which have their lines to be known by.
+func everyday(kind string) bool {
+	switch kind {
+	case "exact", "base64", "base64url", "hex", "reversed":
+		return true
+	}
+	return false
 }
 
 // has reports whether the list holds a form of these bytes.

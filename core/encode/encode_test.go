@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -157,7 +158,7 @@ func check(t *testing.T, value []byte) {
 		}
 	}
 	for _, f := range squeezed {
-		if bytes.ContainsAny(f.Bytes, Separators) || len(f.Bytes) < 8 || f.Word {
+		if slices.ContainsFunc(f.Bytes, Separator) || len(f.Bytes) < 8 || f.Word {
 			t.Errorf("%q: squeezed form %q (%s)", value, f.Bytes, f.Kind)
 		}
 	}

@@ -21,36 +21,27 @@ func (s *Source) escapes() {
 	s.shells()
 }
 
-// A set of bytes.
-type set [256]bool
-
-// alphanumerics returns the letters, the digits and the bytes of more.
-func alphanumerics(more string) (t set) {
-	for c := range 256 {
-		t[c] = alphanumeric(byte(c))
-	}
-	for i := range len(more) {
-		t[more[i]] = true
-	}
-	return t
-}
-
-var unreserved = alphanumerics("-._~")
-
 // A percent is a dialect of percent-encoding.
 type percent struct {
-	keep   set
+	keep   *set
 	plus   bool // a space becomes a plus sign
 	digits string
 }
 
-var percentStrict = percent{keep: unreserved, digits: upperHex}
+var (
+	unreserved    = alphanumerics("-._~")
+	percentStrict = percent{keep: &unreserved, digits: upperHex}
+	percentKeeps  = [...]set{
+		unreserved, alphanumerics("-._~/"), alphanumerics("-._~!*'()"), alphanumerics("-._~!*'();,/?:@&=+$#"), alphanumerics("-._*"),
+		alphanumerics("-._"), alphanumerics("-._~$&+,;="), alphanumerics("-._~$&+=:@"), alphanumerics("-._~$&+,/:;=@"),
+	}
+)
 
 // percents: RFC 3986, Python's quote, JavaScript's encodeURIComponent and
 // encodeURI, the form encoding of WHATWG and Java, Go's user info and path.
 func (s *Source) percents() {
-	for _, extra := range []string{"-._~", "-._~/", "-._~!*'()", "-._~!*'();,/?:@&=+$#", "-._*", "-._", "-._~$&+,;=", "-._~$&+=:@", "-._~$&+,/:;=@"} {
-		d := percent{keep: alphanumerics(extra), digits: upperHex}
+	for i := range percentKeeps {
+		d := percent{keep: &percentKeeps[i]}
 		for _, d.plus = range []bool{false, true} {
 			for _, d.digits = range []string{upperHex, lowerHex} {
 				s.make("percent", false, func(dst []byte) []byte { return appendPercent(dst, s.text, &d) })
@@ -58,7 +49,7 @@ func (s *Source) percents() {
 		}
 	}
 	for _, digits := range []string{upperHex, lowerHex} {
-		d := percent{keep: unreserved, digits: digits}
+		d := percent{keep: &unreserved, digits: digits}
 		once := appendPercent(nil, s.text, &d)
 		s.make("percent-twice", false, func(dst []byte) []byte { return appendPercent(dst, once, &d) })
 	}
@@ -92,27 +83,39 @@ func appendPercent(dst, p []byte, d *percent) []byte {
 
 // A jsonDialect says what a JSON encoder escapes beyond what it must.
 type jsonDialect struct {
-	also   string // characters written as \u
-	slash  bool   // a slash as \/
-	ascii  bool   // what is not ASCII as \u
-	quote  bool   // a quote as \u0022
-	digits string
+	special set  // the bytes that are not copied, all beyond ASCII among them
+	slash   bool // a slash as \/
+	ascii   bool // what is not ASCII as \u
+	quote   bool // a quote as \u0022
+	digits  string
 }
 
-var jsonPlain = jsonDialect{digits: lowerHex}
-
-// jsons: JavaScript, jq; encoding/json; Python; PHP; Gson; .NET.
-func (s *Source) jsons() {
-	dialects := []jsonDialect{
-		jsonPlain,
-		{also: "<>&\u2028\u2029", digits: lowerHex},
-		{ascii: true, digits: lowerHex},
-		{ascii: true, slash: true, digits: lowerHex},
-		{slash: true, digits: lowerHex},
-		{also: "<>&='\u2028\u2029", digits: lowerHex},
-		{also: "<>&+'`\x7f", ascii: true, quote: true, digits: upperHex},
+// newJSON returns a dialect that writes the characters of also as \u.
+func newJSON(also string, slash, ascii, quote bool, digits string) jsonDialect {
+	d := jsonDialect{setOf(also + "\"\\"), slash, ascii, quote, digits}
+	for c := range 256 {
+		d.special[c] = d.special[c] || c < ' ' || c >= utf8.RuneSelf || slash && c == '/'
 	}
-	for i, d := range dialects {
+	return d
+}
+
+// JavaScript and jq; encoding/json; Python; PHP, twice; Gson; .NET.
+var (
+	jsonPlain    = newJSON("", false, false, false, lowerHex)
+	jsonDialects = [...]jsonDialect{
+		jsonPlain,
+		newJSON("<>&", false, false, false, lowerHex),
+		newJSON("", false, true, false, lowerHex),
+		newJSON("", true, true, false, lowerHex),
+		newJSON("", true, false, false, lowerHex),
+		newJSON("<>&='", false, false, false, lowerHex),
+		newJSON("<>&+'`\x7f", false, true, true, upperHex),
+	}
+)
+
+func (s *Source) jsons() {
+	for i := range jsonDialects {
+		d := &jsonDialects[i]
 		s.make("json", false, func(dst []byte) []byte { return appendJSON(dst, s.text, d) })
 		if i < 3 {
 			once := appendJSON(nil, s.text, d)
@@ -122,23 +125,26 @@ func (s *Source) jsons() {
 }
 
 // appendJSON appends p as it stands between the quotes of a JSON string.
-func appendJSON(dst, p []byte, d jsonDialect) []byte {
-	for len(p) > 0 {
-		r, n := utf8.DecodeRune(p)
-		short := bytes.IndexByte([]byte("\b\f\n\r\t"), p[0])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			dst = append(dst, p[0])
-		case r == '"' && !d.quote || r == '\\' || r == '/' && d.slash:
-			dst = append(dst, '\\', p[0])
+func appendJSON(dst, p []byte, d *jsonDialect) []byte {
+	for i := 0; i < len(p); {
+		c := p[i]
+		if !d.special[c] {
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(p[i:])
+		switch short := bytes.IndexByte([]byte("\b\f\n\r\t"), c); {
+		case c == '"' && !d.quote || c == '\\' || c == '/':
+			dst = append(dst, '\\', c)
 		case short >= 0:
 			dst = append(dst, '\\', "bfnrt"[short])
-		case r < ' ' || r == '"' || r >= utf8.RuneSelf && d.ascii || bytes.ContainsRune([]byte(d.also), r):
-			dst = appendU(dst, r, d.digits)
+		case r == utf8.RuneError && n == 1 || r >= utf8.RuneSelf && !d.ascii:
+			dst = append(dst, p[i:i+n]...)
 		default:
-			dst = append(dst, p[:n]...)
+			dst = appendU(dst, r, d.digits)
 		}
-		p = p[n:]
+		i += n
 	}
 	return dst
 }

@@ -64,7 +64,3 @@ func eachLine(p []byte) iter.Seq2[int, int] {
 		}
 	}
 }
-
-func alphanumeric(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-}

@@ -23,9 +23,9 @@ func (s *Source) literals() {
 			return append(dst, bytes.ReplaceAll(s.text, []byte(quote), []byte(quote+quote))...)
 		})
 	}
-	s.make("sql", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, `'"\`) })
-	s.make("regexp", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, `\.+*?()|[]{}^$`) })
-	s.make("regexp", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, "\\.+*?()|[]{}^$-&~# \t\n") })
+	s.make("sql", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, &sqlSpecial) })
+	s.make("regexp", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, &regexpSpecial) })
+	s.make("regexp", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, &pythonSpecial) })
 }
 
 // shells adds what a shell prints so that it can read it again.
@@ -35,19 +35,28 @@ func (s *Source) shells() {
 			return append(dst, bytes.ReplaceAll(s.text, []byte(`'`), []byte(quoted))...)
 		})
 	}
-	s.make("shell", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, "\"\\$`") })
-	s.make("printf-q", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, printfQ) })
-	s.make("printf-q", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, printfQ+"~#=:%@") })
+	s.make("shell", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, &shellSpecial) })
+	s.make("printf-q", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, &printfSpecial) })
+	s.make("printf-q", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, &printfMore) })
 }
 
-// printfQ is what printf %q of bash puts a backslash before. It does so with
-// a tilde and a number sign only at the start, which the second form is for.
+// What is written with a backslash before it. Bash does so with a tilde and a
+// number sign only at the start, and other shells with more: hence two sets.
+var (
+	sqlSpecial    = setOf("'\"\\")
+	regexpSpecial = setOf(`\.+*?()|[]{}^$`)
+	pythonSpecial = setOf("\\.+*?()|[]{}^$-&~# \t\n")
+	shellSpecial  = setOf("\"\\$`")
+	printfSpecial = setOf(printfQ)
+	printfMore    = setOf(printfQ + "~#=:%@")
+)
+
 const printfQ = " \t!\"$&'()*,;<>?[\\]^`{|}"
 
-// appendBackslashed appends p with a backslash before each byte of special.
-func appendBackslashed(dst, p []byte, special string) []byte {
+// appendBackslashed appends p with a backslash before each special byte.
+func appendBackslashed(dst, p []byte, special *set) []byte {
 	for _, c := range p {
-		if bytes.IndexByte([]byte(special), c) >= 0 {
+		if special[c] {
 			dst = append(dst, '\\')
 		}
 		dst = append(dst, c)

@@ -37,10 +37,22 @@ func (s *Source) parts() [][]byte {
 	return s.held
 }
 
-// telling reports whether a value says enough to be masked wherever it stands.
+// telling reports whether a value says enough to be masked wherever it stands:
+// the whole of it, and its dearest run of twelve bytes.
 func (s *Source) telling() bool {
 	n := len(s.value)
-	return s.bits(0, n) >= minBits && s.bits(0, n) >= uint32(n)*perByte
+	if s.bits(0, n) < minBits {
+		return false
+	}
+	for i := 0; ; i++ {
+		end := min(i+12, n)
+		if s.bits(i, end) >= uint32(end-i)*perByte {
+			return true
+		}
+		if end == n {
+			return false
+		}
+	}
 }
 
 // eachString calls f for each string in a JSON document that is not a name.

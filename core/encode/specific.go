@@ -1,11 +1,14 @@
 package encode
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // What a fragment must say, in eighths of a bit (see the package comment).
 const (
 	minSource = 6      // bytes of the value that it spells, at least
-	perByte   = 18     // on average for each of them
+	perByte   = 17     // on average for each of them
 	minBits   = 8 * 30 // what a value must say before it is looked for in other orders and cases
 	wordCost  = 8 * 5  // a word of five letters or more, however long
 	shortCost = 8 * 7  // a word of four letters
@@ -21,13 +24,14 @@ func (f Form) Specific(n int) []bool {
 	info := f.src.priced()
 	out := make([]bool, len(f.Bytes)-n+1)
 	some := false
+	rate := f.rate()
 	for i := range out {
-		a, b := f.source(i), f.source(i+n)
-		if f.reverse {
-			a, b = b, a
-		}
+		a, b := f.source(i, rate), f.source(i+n, rate)
 		out[i] = b-a >= minSource && info[b]-info[a] >= uint32(b-a)*perByte
 		some = some || out[i]
+	}
+	if f.reverse {
+		slices.Reverse(out)
 	}
 	if !some {
 		return nil
@@ -45,15 +49,19 @@ func (f Form) Window(n int) int {
 	return max(n, (minSource*len(f.Bytes)+value-1)/value)
 }
 
-// source is where byte i of the form stands in the value.
-func (f Form) source(i int) int {
+// rate is how many bytes of the value a byte of the form spells, in units of
+// 2^-32 and rounded up, so that a product of it rounds down to the exact quotient.
+func (f Form) rate() uint64 {
+	n := uint64(len(f.Bytes))
+	return (uint64(f.to-f.from)<<32 + n - 1) / n
+}
+
+// source is where byte i of the form, read forwards, stands in the value.
+func (f Form) source(i int, rate uint64) int {
 	if f.at != nil {
-		return f.from + int(f.at[i])
+		return int(f.at[i])
 	}
-	if f.reverse {
-		i = len(f.Bytes) - i
-	}
-	return f.from + i*(f.to-f.from)/len(f.Bytes)
+	return f.from + int(uint64(i)*rate>>32)
 }
 
 // bits is the information in value[a:b], in eighths of a bit.
@@ -96,18 +104,20 @@ func price(c byte) uint8 {
 		return 37
 	case c <= ' ':
 		return 8
+	case c == '/':
+		return 16
 	case c >= 0x80:
 		return 40
 	}
 	return 24
 }
 
-// runs lowers the price of bytes that repeat or count on, in runs of seven and
+// runs lowers the price of bytes that repeat or count on, in runs of eight and
 // more: shorter ones turn up in random values.
 func runs(p []byte, cost []uint8) {
 	for i := 0; i < len(p); {
 		n := runOf(p[i:])
-		if n >= 7 {
+		if n >= 8 {
 			for k := range n {
 				cost[i+k] = min(cost[i+k], stepCost)
 			}

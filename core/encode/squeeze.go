@@ -1,18 +1,26 @@
 package encode
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"slices"
 	"strconv"
 )
 
-// Separators are the bytes that the squeezed view of a stream leaves out: what
-// programs put between the pieces of a value when they wrap, dump or list it.
-// Each is dropped on its own, whatever stands beside it, so that the view of a
-// value does not depend on its neighbours: `\x73` becomes x73, and a form says
-// so. ANSI escape sequences go as well.
-const Separators = "\r\n\t :-,\\\"'"
+// Separator reports whether the squeezed view of a stream leaves c out: white
+// space, control characters, quotes and what else programs put between the
+// pieces of a value when they wrap, dump or list it. Each is dropped on its own,
+// whatever stands beside it, so that the view of a value does not depend on its
+// neighbours: `\x73` becomes x73, and a form says so.
+func Separator(c byte) bool { return separators[c] }
+
+var separators = func() set {
+	t := setOf(",-:\\")
+	for c := range 0x28 { // up to the apostrophe: ! " # $ % & '
+		t[c] = true
+	}
+	return t
+}()
 
 // Squeezed returns the forms of the squeezed lane. See the function of that
 // name. A value that is easily guessed has none: the digits of a list of
@@ -26,9 +34,6 @@ func (s *Source) Squeezed() []Form {
 	for shift := range 3 {
 		s.squeeze("base64", func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawStdEncoding, shift) })
 		s.squeeze("base64url", func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawURLEncoding, shift) })
-	}
-	for shift := range 5 {
-		s.squeeze("base32", func(dst []byte) []byte { return appendBase32(dst, s.text, shift) })
 	}
 	for _, digits := range []string{lowerHex, upperHex} {
 		s.squeeze("hex", func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", digits) })
@@ -59,15 +64,16 @@ func appendSwapped(dst, p []byte) []byte {
 // decimals adds the bytes as numbers, as Go, Python and JavaScript list them.
 func (s *Source) decimals() {
 	var at []int32
+	from := s.offset(s.text)
 	f := s.make("decimal-list", true, func(dst []byte) []byte {
 		for i, c := range s.text {
 			n := len(dst)
 			dst = strconv.AppendUint(dst, uint64(c), 10)
 			for range len(dst) - n {
-				at = append(at, int32(i))
+				at = append(at, int32(from+i))
 			}
 		}
-		at = append(at, int32(len(s.text)))
+		at = append(at, int32(from+len(s.text)))
 		return dst
 	})
 	if f != nil {
@@ -78,11 +84,12 @@ func (s *Source) decimals() {
 // squeeze adds what enc appends, without its separators.
 func (s *Source) squeeze(kind string, enc func(dst []byte) []byte) {
 	var at []int32
+	from := s.offset(s.text)
 	f := s.make(kind, true, func(dst []byte) []byte {
 		start := len(dst)
 		dst = enc(dst)
 		whole := dst[start:]
-		if !bytes.ContainsAny(whole, Separators) {
+		if !slices.ContainsFunc(whole, Separator) {
 			return dst
 		}
 		kept := dst[:start]
@@ -90,20 +97,13 @@ func (s *Source) squeeze(kind string, enc func(dst []byte) []byte) {
 		for i, c := range whole {
 			if !separators[c] {
 				kept = append(kept, c)
-				at = append(at, int32(i*len(s.text)/len(whole)))
+				at = append(at, int32(from+i*len(s.text)/len(whole)))
 			}
 		}
-		at = append(at, int32(len(s.text)))
+		at = append(at, int32(from+len(s.text)))
 		return kept
 	})
 	if f != nil {
 		f.at = at
 	}
 }
-
-var separators = func() (t set) {
-	for i := range len(Separators) {
-		t[Separators[i]] = true
-	}
-	return t
-}()
