@@ -46,7 +46,48 @@ func children() map[string]func(args []string) {
 			os.Exit(n)
 		},
 		"ovlike": runLikeOv,
-		"cat":    func([]string) { io.Copy(os.Stdout, os.Stdin) },
+		"family": func(args []string) { // says who it is and whom it has started, then lasts
+			exe, _ := os.Executable()
+			for _, kind := range args {
+				attr := &syscall.SysProcAttr{}
+				files := []*os.File{nil, os.Stdout, os.Stderr}
+				switch kind {
+				case "group":
+					attr.Setpgid = true
+				case "session":
+					attr.Setsid = true
+				case "daemon":
+					attr.Setsid = true
+					files = []*os.File{nil, nil, nil}
+				}
+				p, err := os.StartProcess(exe, []string{kind}, &os.ProcAttr{Env: []string{childKey + "=deaf-quiet"}, Files: files, Sys: attr})
+				if err != nil {
+					panic(err)
+				}
+				fmt.Println(p.Pid)
+			}
+			fmt.Println(os.Getpid())
+			if os.Getenv("LEAVE") == "" {
+				time.Sleep(time.Hour)
+			}
+		},
+		"deaf-quiet": func([]string) {
+			signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+			time.Sleep(time.Hour)
+		},
+		"late": func(args []string) { // a background process that prints after its parent's end
+			if len(args) == 0 {
+				exe, _ := os.Executable()
+				os.StartProcess(exe, []string{"late", os.Getenv("DELAY")}, &os.ProcAttr{Env: os.Environ(), Files: []*os.File{nil, os.Stdout, os.Stderr}})
+				fmt.Println("early")
+				return
+			}
+			d, _ := time.ParseDuration(args[0])
+			time.Sleep(d)
+			fmt.Println("late")
+			time.Sleep(20 * time.Second) // the test is over by then
+		},
+		"cat": func([]string) { io.Copy(os.Stdout, os.Stdin) },
 		"both": func([]string) { // more than two pipes hold, first to one, then to the other
 			os.Stderr.Write(bytes.Repeat([]byte("e"), 3<<20))
 			os.Stdout.Write(bytes.Repeat([]byte("o"), 3<<20))

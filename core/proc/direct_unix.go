@@ -13,12 +13,15 @@ import (
 
 const terminate = syscall.SIGTERM
 
-// direct is a child of our own: leader of its session, without a terminal.
+// direct is a child of our own: leader of its session, without a terminal. From its end until close it is left unreaped, so
+// that its number, its group's and its session's are not given to anybody else while we may still signal them.
 type direct struct {
-	id int
+	id      int
+	watcher *watcher
 
-	mu     sync.Mutex // held while a signal is sent and while the child is reaped: its number is never another's
-	reaped bool
+	mu     sync.Mutex
+	ended  bool
+	closed bool
 }
 
 func startDirect(s Spec, std [3]*os.File) (child, error) {
@@ -36,7 +39,9 @@ func startDirect(s Spec, std [3]*os.File) (child, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &direct{id: pid}, nil
+	c := &direct{id: pid, watcher: &watcher{session: pid, pipes: []string{pipeName(std[1]), pipeName(std[2])}}}
+	c.watcher.startSoon()
+	return c, nil
 }
 
 // execAny starts a program, or with the shell a script without a first line that names its interpreter, as execvp(3) does.
@@ -51,23 +56,40 @@ func execAny(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
 func (c *direct) pid() int { return c.id }
 
 func (c *direct) wait() (Status, error) {
-	if err := awaitEnd(c.id); err != nil {
-		return Status{}, os.NewSyscallError("waitid", err)
-	}
+	st, err := awaitEnd(c.id)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var ws syscall.WaitStatus
+	c.ended = true
+	if c.closed {
+		c.reap()
+	}
+	return st, err
+}
+
+// close ends the watch. A child that has not ended is reaped by wait.
+func (c *direct) close() {
+	c.watcher.dismiss()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed = true; c.ended {
+		c.reap()
+	}
+}
+
+func (c *direct) reap() {
 	for {
-		_, err := syscall.Wait4(c.id, &ws, 0, nil)
-		if err == nil {
-			break
-		}
-		if err != syscall.EINTR {
-			return Status{}, os.NewSyscallError("wait4", err)
+		if _, err := syscall.Wait4(c.id, nil, 0, nil); err != syscall.EINTR {
+			return
 		}
 	}
-	c.reaped = true
-	return statusOf(ws), nil
+}
+
+// childStatus reads what waitid(2) says: CLD_EXITED is 1; else status is the signal that ended the child.
+func childStatus(code, status int32) Status {
+	if code == 1 {
+		return Status{Code: int(status)}
+	}
+	return Status{Code: -1, Signal: syscall.Signal(status)}
 }
 
 func statusOf(ws syscall.WaitStatus) Status {
@@ -87,24 +109,18 @@ func (c *direct) signal(sig os.Signal) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.reaped {
+	if c.ended {
 		return os.ErrProcessDone
 	}
 	return os.NewSyscallError("kill", unix.Kill(-c.id, n))
 }
 
-// kill finds the child's descendants while it lives, and those of its session and group afterwards: their number is not
-// given to another process while one of them is left.
 func (c *direct) kill() {
-	f := family{session: c.id}
 	c.mu.Lock()
-	if !c.reaped {
-		f.root = c.id
+	defer c.mu.Unlock()
+	if !c.closed {
+		killFamily(family{root: c.id, session: c.id, pipes: c.watcher.pipes})
 	}
-	c.mu.Unlock()
-	killFamily(f)
 }
-
-func (c *direct) close() {}
 
 func isHangup(err error) bool { return errors.Is(err, syscall.EIO) }

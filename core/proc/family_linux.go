@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // processes reads the process table.
@@ -45,4 +47,36 @@ func parseStat(pid int, stat []byte) (process, bool) {
 		}
 	}
 	return p, true
+}
+
+// pipeName is the kernel's name of a pipe, the same in every process that holds it.
+func pipeName(f *os.File) (name string) {
+	_ = control(f, func(fd int) (err error) {
+		name, err = os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+		return err
+	})
+	if !strings.HasPrefix(name, "pipe:") {
+		return ""
+	}
+	return name
+}
+
+// holds tells whether the process has one of the pipes open.
+func holds(pid int, pipes []string) bool {
+	if len(pipes) == 0 {
+		return false
+	}
+	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+	d, err := os.Open(dir)
+	if err != nil {
+		return false // another user's, or gone
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(-1)
+	for _, n := range names {
+		if to, err := os.Readlink(filepath.Join(dir, n)); err == nil && to != "" && slices.Contains(pipes, to) {
+			return true
+		}
+	}
+	return false
 }

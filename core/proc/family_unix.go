@@ -12,8 +12,9 @@ import (
 
 // family names the processes of a run.
 type family struct {
-	root    int // it and its descendants; it is spared when it is ourselves
-	session int // every member, and of the group of that number
+	root    int      // it and its descendants; it is spared when it is ourselves
+	session int      // every member, and of the group of that number
+	pipes   []string // whoever holds one of these open, by pipeName, and descendants
 }
 
 // process is a line of the system's process table.
@@ -35,7 +36,7 @@ func (f family) members(table []process) []int {
 	}
 	for _, p := range table {
 		children[p.parent] = append(children[p.parent], p)
-		if f.root != 0 && p.pid == f.root || f.session != 0 && (p.session == f.session || p.group == f.session) {
+		if f.root != 0 && p.pid == f.root || f.session != 0 && (p.session == f.session || p.group == f.session) || holds(p.pid, f.pipes) {
 			add(p)
 		}
 	}

@@ -48,7 +48,8 @@ func lead(args []string) int {
 	// The kernel kills the child when the thread that started it ends: this one lasts until the process does.
 	runtime.LockOSThread()
 	l := &leader{opts: parseLeaderOptions(args[0]), socket: os.NewFile(leaderSocket, "ov"), slave: leaderSlave}
-	hardenLeader()
+	adoptOrphans()
+	hardenHelper(leaderName)
 	catchAll()
 	l.takeTerminal()
 	closeOnExec(3)

@@ -13,6 +13,8 @@ func Reexec() (code int, ok bool) {
 	switch filepath.Base(os.Args[0]) {
 	case leaderName:
 		return lead(os.Args[1:]), true
+	case watcherName:
+		return watch(os.Args[1:]), true
 	}
 	return 0, false
 }

@@ -32,29 +32,41 @@ func onStarter(f func() error) error { return f() }
 // killWithParent has no counterpart here: the session leader does it.
 func killWithParent(*syscall.SysProcAttr) {}
 
-func hardenLeader() {}
+func adoptOrphans() {}
 
-func awaitEnd(pid int) error {
-	const byPID = 1
-	return waitid(byPID, pid, unix.WEXITED)
+func hardenHelper(string) {}
+
+// siginfo is siginfo_t of <sys/signal.h>.
+type siginfo struct {
+	signo, errno, code, pid, uid, status int32
+	_                                    [20]uint32
 }
 
 func awaitAny() error {
 	const all = 0
-	return waitid(all, 0, unix.WEXITED|unix.WSTOPPED|unix.WCONTINUED)
+	_, err := waitid(all, 0, unix.WEXITED|unix.WSTOPPED|unix.WCONTINUED)
+	return err
+}
+
+func awaitEnd(pid int) (Status, error) {
+	const byPID = 1
+	info, err := waitid(byPID, pid, unix.WEXITED)
+	if err != nil {
+		return Status{}, os.NewSyscallError("waitid", err)
+	}
+	return childStatus(info.code, info.status), nil
 }
 
 // waitid blocks until one of the events has happened, and leaves it to be asked for.
-func waitid(idType, id, events int) error {
-	var info [16]uint64 // at least as large as siginfo_t
+func waitid(idType, id, events int) (info siginfo, err error) {
 	for {
 		_, _, e := syscall.Syscall6(syscall.SYS_WAITID, uintptr(idType), uintptr(id), uintptr(unsafe.Pointer(&info)),
 			uintptr(events|unix.WNOWAIT), 0, 0)
 		if e == 0 {
-			return nil
+			return info, nil
 		}
 		if e != syscall.EINTR {
-			return e
+			return info, e
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,24 +71,34 @@ func onStarter(f func() error) error {
 // killWithParent has the kernel kill the child when the thread that starts it ends.
 func killWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }
 
-// hardenLeader names the leader, adopts orphans, and keeps what it holds, the child's environment, out of a core dump.
-func hardenLeader() {
-	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
-	_ = os.WriteFile("/proc/self/comm", []byte(leaderName), 0)
-}
+// adoptOrphans makes every descendant that loses its parent a child of ours.
+func adoptOrphans() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
-// awaitEnd blocks until the process has ended and leaves it to be reaped.
-func awaitEnd(pid int) error { return waitid(unix.P_PID, pid, unix.WEXITED) }
+// hardenHelper names the process, and keeps what it holds, a child's environment perhaps, out of a core dump.
+func hardenHelper(name string) {
+	_ = os.WriteFile("/proc/self/comm", []byte(name), 0)
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+}
 
 // awaitAny blocks until something has become of any child, and leaves it to be asked for.
 func awaitAny() error {
-	return waitid(unix.P_ALL, 0, unix.WEXITED|unix.WSTOPPED|unix.WCONTINUED)
+	return waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WSTOPPED|unix.WCONTINUED)
 }
 
-func waitid(idType, id, events int) error {
+// awaitEnd blocks until the process has ended and leaves it to be reaped.
+func awaitEnd(pid int) (Status, error) {
+	var info unix.Siginfo
+	if err := waitid(unix.P_PID, pid, &info, unix.WEXITED); err != nil {
+		return Status{}, os.NewSyscallError("waitid", err)
+	}
+	// si_status of siginfo_t, see sigaction(2): the union begins at a multiple of the word, with pid, uid, status.
+	union := unsafe.Add(unsafe.Pointer(&info), (3*4+unsafe.Sizeof(uintptr(0))-1)&^(unsafe.Sizeof(uintptr(0))-1))
+	return childStatus(info.Code, *(*int32)(unsafe.Add(union, 8))), nil
+}
+
+func waitid(idType, id int, info *unix.Siginfo, events int) error {
 	for {
-		if err := unix.Waitid(idType, id, nil, events|unix.WNOWAIT, nil); err != unix.EINTR {
+		if err := unix.Waitid(idType, id, info, events|unix.WNOWAIT, nil); err != unix.EINTR {
 			return err
 		}
 	}
