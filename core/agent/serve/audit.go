@@ -47,18 +47,15 @@ func oneLine(s string) string {
 
 // note makes records durable. Whoever gets an error opens nothing.
 func (o *opened) note(records ...audit.Record) error {
-	for _, r := range records {
-		if err := write(o.log, o.vault.Device(), r); err != nil {
-			return err
-		}
-	}
-	return nil
+	return write(o.log, o.vault.Device(), records...)
 }
 
-// write appends r as done on device. Every failure is an audit.ErrAudit.
-func write(log Log, device string, r audit.Record) error {
-	r.Actor.Device = device
-	err := log.Append(r)
+// write appends records as done on device. Every failure is an audit.ErrAudit.
+func write(log Log, device string, records ...audit.Record) error {
+	for i := range records {
+		records[i].Actor.Device = device
+	}
+	err := log.Append(records...)
 	if err != nil && !errors.Is(err, audit.ErrAudit) {
 		err = fmt.Errorf("%w: %w", audit.ErrAudit, err)
 	}

@@ -75,7 +75,7 @@ type Server struct {
 
 // A Log is where every use of a secret is put on record before it happens.
 type Log interface {
-	Append(audit.Record) error // durable when it returns
+	Append(...audit.Record) error // all durable when it returns, with one sync
 	Show(n int) ([]audit.Entry, error)
 	Verify() (audit.Report, error)
 	Close() error
