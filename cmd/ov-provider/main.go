@@ -1,0 +1,46 @@
+// Command ov-provider is the built-in providers in one program. ov-import runs
+// it as a plugin process, with the provider's name as its argument.
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/opaquevault/ov/providers/aws"
+	"github.com/opaquevault/ov/providers/infisical"
+	"github.com/opaquevault/ov/providers/onepassword"
+	"github.com/opaquevault/ov/sdk/provider"
+	"github.com/opaquevault/ov/sdk/provider/serve"
+)
+
+func all() []provider.Provider {
+	return []provider.Provider{
+		aws.NewSecretsManager(), aws.NewParameterStore(), infisical.New(), onepassword.New(),
+	}
+}
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == "--list" {
+		for _, p := range all() {
+			fmt.Printf("%s\t%s\n", p.Info().Name, p.Info().Description)
+		}
+		return
+	}
+	if len(os.Args) < 2 {
+		usage()
+	}
+	name := os.Args[1]
+	os.Args = slices.Delete(os.Args, 1, 2) // serve reads --describe from the rest
+	for _, p := range all() {
+		if p.Info().Name == name {
+			serve.Main(p)
+		}
+	}
+	usage()
+}
+
+func usage() {
+	fmt.Fprintln(os.Stderr, "ov-provider: run by ov-import, as ov-provider NAME; --list names the providers")
+	os.Exit(2)
+}
