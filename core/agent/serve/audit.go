@@ -47,11 +47,11 @@ func oneLine(s string) string {
 
 // note makes records durable. Whoever gets an error opens nothing.
 func (o *opened) note(records ...audit.Record) error {
-	return write(o.log, o.vault.Device(), records...)
+	return write(o.log, o.vault.Device(), records)
 }
 
 // write appends records as done on device. Every failure is an audit.ErrAudit.
-func write(log Log, device string, records ...audit.Record) error {
+func write(log Log, device string, records []audit.Record) error {
 	for i := range records {
 		records[i].Actor.Device = device
 	}

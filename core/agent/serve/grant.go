@@ -143,12 +143,11 @@ func (s *Server) decide(ctx context.Context, c *client, r *Request) (Decision, e
 
 // refused puts a refusal on record and returns it.
 func refused(o *opened, d Decision, notes ...audit.Record) error {
-	for _, n := range notes {
-		n.Event = "DENIED"
-		n.Reason = oneLine(d.Reason)
-		if err := o.note(n); err != nil {
-			return err
-		}
+	for i := range notes {
+		notes[i].Event, notes[i].Reason = "DENIED", oneLine(d.Reason)
+	}
+	if err := o.note(notes...); err != nil {
+		return err
 	}
 	return &agent.Error{Err: agent.ErrDenied, Message: fmt.Sprintf("%v: %s (rule %s)", agent.ErrDenied, d.Reason, d.Rule), Advice: d.Hint}
 }
@@ -248,5 +247,5 @@ func (s *Server) noteLate(r audit.Record) error {
 	if s.state.log == nil {
 		return agent.ErrLocked
 	}
-	return write(s.state.log, s.state.device, r)
+	return write(s.state.log, s.state.device, []audit.Record{r})
 }

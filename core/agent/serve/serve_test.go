@@ -44,13 +44,13 @@ type fakeLog struct {
 	records []audit.Record
 }
 
-func (l *fakeLog) Append(r audit.Record) error {
+func (l *fakeLog) Append(r ...audit.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fail != nil {
 		return l.fail
 	}
-	l.records = append(l.records, r)
+	l.records = append(l.records, r...)
 	return nil
 }
 func (l *fakeLog) Show(int) ([]audit.Entry, error) { return nil, nil }

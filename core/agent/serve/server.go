@@ -75,7 +75,7 @@ type Server struct {
 
 // A Log is where every use of a secret is put on record before it happens.
 type Log interface {
-	Append(...audit.Record) error // all durable when it returns, with one sync
+	Append(...audit.Record) error // all or none, durable when it returns
 	Show(n int) ([]audit.Entry, error)
 	Verify() (audit.Report, error)
 	Close() error
