@@ -8,12 +8,13 @@ const Weak = 40
 
 // The costs of what people put into passwords, in bits.
 const (
-	bitsWord  = 11 // one of about 2,600 words
-	bitsTop   = 5  // one of the first that anyone tries
-	bitsCase  = 1  // its first letter or all of it in capitals
-	bitsRun   = 4  // the start and the direction of aaaa, 1234, qwerty
-	bitsStep  = 1  // its length, for each further byte
-	bitsYear  = 6  // 1970 to 2033
+	bitsWord  = 11  // one of about 2,600 words
+	bitsTop   = 5   // one of the first that anyone tries
+	bitsCase  = 1   // its first letter or all of it in capitals
+	bitsRun   = 2   // the direction of aaaa, 1234, qwerty, besides its start
+	bitsStep  = 0.5 // its length, for each further byte
+	bitsCopy  = 3   // the length of a copy, besides its place
+	bitsYear  = 6   // 1970 to 2033
 	maxScored = 256
 )
 
@@ -42,14 +43,14 @@ func Strength(value []byte) float64 {
 	for i := range p {
 		relax(i, 1, char)
 		for n := run(p[i:]); n >= 3; n-- {
-			relax(i, n, bitsRun+bitsStep*float64(n-1)/2)
+			relax(i, n, char+bitsRun+bitsStep*float64(n-1))
 		}
-		if year(p[i:]) {
+		if year(p, i) {
 			relax(i, 4, bitsYear)
 		}
 		d.eachWord(p[i:], func(n int, bits float64) { relax(i, n, bits) })
-		if n := repeat(p, i); n >= 3 {
-			relax(i, n, math.Log2(float64(i+1))+2)
+		if n := repeat(p, i); n >= 4 {
+			relax(i, n, math.Log2(float64(i+1))+bitsCopy)
 		}
 	}
 	return best[len(p)]
@@ -110,10 +111,21 @@ func keys(p []byte) int {
 	return longest
 }
 
-// year reports whether p starts with a year that people use.
-func year(p []byte) bool {
-	return len(p) >= 4 && (p[0] == '1' && p[1] == '9' || p[0] == '2' && p[1] == '0') &&
-		number(p[2:4])
+// year reports whether p[i:] starts with a year that people use, not in the
+// middle of a long number.
+func year(p []byte, i int) bool {
+	q := p[i:]
+	if len(q) < 4 || !(q[0] == '1' && q[1] == '9' || q[0] == '2' && q[1] == '0') || !number(q[2:4]) {
+		return false
+	}
+	start, stop := i, i+4
+	for start > 0 && number(p[start-1:start]) {
+		start--
+	}
+	for stop < len(p) && number(p[stop:stop+1]) {
+		stop++
+	}
+	return stop-start <= 8
 }
 
 // repeat returns the length of the longest copy at p[i:] of what stands before.
