@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -19,10 +20,10 @@ func (c *cli) redactCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := redact.ParseLanes(lanes)
 			if err != nil {
-				return fmt.Errorf("%w: --redact: %w", errUsage, err)
+				return misuse{fmt.Errorf("--redact: %w", err)}
 			}
 			if c.passwordStdin {
-				return fmt.Errorf("%w: --password-stdin: stdin is what gets masked", errUsage)
+				return misuse{errors.New("--password-stdin: stdin is what gets masked")}
 			}
 			cfg, err := c.context(false)
 			if err != nil {

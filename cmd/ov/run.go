@@ -40,8 +40,11 @@ The exit status is the command's own; 125 means that ov itself failed (see "ov h
   ov run --secrets DATABASE_URL,TOKEN=GITHUB_TOKEN -- ./deploy
   ov run --env production --secrets API_KEY -- sh -c 'curl -H "X-Key: $API_KEY" https://api.example.com'`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			switch {
+			case len(args) == 0:
 				return usage(cmd, errors.New("no command"))
+			case f.pty && f.noPTY:
+				return usage(cmd, errors.New("--pty and --no-pty exclude each other"))
 			}
 			return nil
 		},
@@ -55,7 +58,6 @@ The exit status is the command's own; 125 means that ov itself failed (see "ov h
 	fl.BoolVar(&f.keep, "keep-existing", false, "leave variables alone that are set already")
 	fl.BoolVar(&f.pty, "pty", false, "give the command a terminal of its own, whatever stdout is")
 	fl.BoolVar(&f.noPTY, "no-pty", false, "pipes even on a terminal")
-	cmd.MarkFlagsMutuallyExclusive("pty", "no-pty")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the command after this long: TERM, then KILL")
 	fl.StringVar(&f.reason, "reason", "", "why, for the audit log")
 	return cmd
@@ -72,10 +74,10 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	}
 	lanes, err := redact.ParseLanes(f.lanes)
 	if err != nil {
-		return fmt.Errorf("%w: --redact: %w", errUsage, err)
+		return misuse{fmt.Errorf("--redact: %w", err)}
 	}
 	if c.passwordStdin {
-		return fmt.Errorf("%w: --password-stdin: stdin belongs to the command; use OV_PASSWORD_FILE or \"ov unlock\"", errUsage)
+		return hinted{misuse{errors.New("--password-stdin: stdin belongs to the command")}, "use OV_PASSWORD_FILE or \"ov unlock\""}
 	}
 	terminal, err := proc.NewTerminal(f.mode(), c.in, c.out, c.err)
 	if err != nil {
@@ -109,6 +111,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	return exited{code}
 }
 
+// mode says whether the command gets a terminal of its own.
 func (f *runFlags) mode() proc.Mode {
 	switch {
 	case f.pty:
@@ -133,7 +136,7 @@ func (f *runFlags) wants(cfg *config.Config) ([]broker.Want, error) {
 			if !renamed {
 				as, name = "", item
 			} else if err := secret.CheckName(as); err != nil {
-				return nil, fmt.Errorf("%w: --secrets: %w", errUsage, err)
+				return nil, misuse{fmt.Errorf("--secrets: %w", err)}
 			}
 			entries = append(entries, config.Entry{Name: name, As: as})
 		}
@@ -155,7 +158,7 @@ func (f *runFlags) wants(cfg *config.Config) ([]broker.Want, error) {
 			w.As = ref.Name
 		}
 		if slices.ContainsFunc(wants, func(o broker.Want) bool { return o.As == w.As }) {
-			return nil, fmt.Errorf("%w: two secrets for the variable %s", errUsage, w.As)
+			return nil, misuse{fmt.Errorf("two secrets for the variable %s", w.As)}
 		}
 		wants = append(wants, w)
 	}

@@ -37,7 +37,6 @@ func (v *valueFlags) add(cmd *cobra.Command) {
 	f.Lookup("generate").NoOptDefVal = "32:alnum"
 	f.BoolVar(&v.plain, "plain", false, "no secret: injected, but not masked")
 	f.StringSliceVar(&v.tags, "tag", nil, "a tag; can be given several times")
-	cmd.MarkFlagsMutuallyExclusive("stdin", "file", "generate")
 }
 
 // read gets the value and checks it. The caller wipes it.
@@ -55,6 +54,8 @@ func (v *valueFlags) read(c *cli, ref secret.Ref) (secret.Value, error) {
 
 func (v *valueFlags) source(c *cli, ref secret.Ref) (secret.Value, error) {
 	switch {
+	case v.stdin && (v.file != "" || v.generate != "") || v.file != "" && v.generate != "":
+		return secret.Value{}, misuse{errors.New("--stdin, --file and --generate exclude each other")}
 	case v.generate != "":
 		return generate(v.generate)
 	case v.file != "":
@@ -65,7 +66,7 @@ func (v *valueFlags) source(c *cli, ref secret.Ref) (secret.Value, error) {
 		defer f.Close()
 		return readValue(f, v.raw)
 	case v.stdin && c.passwordStdin:
-		return secret.Value{}, fmt.Errorf("%w: --stdin and --password-stdin both want stdin", errUsage)
+		return secret.Value{}, misuse{errors.New("--stdin and --password-stdin both want stdin")}
 	case v.stdin:
 		return readValue(c.in, v.raw)
 	}
@@ -145,7 +146,7 @@ func alphabet(name string) (string, error) {
 	case "ascii":
 		return upper + lower + digits + "!#$%&()*+,-./:;<=>?@[]^_{|}~", nil
 	}
-	return "", fmt.Errorf("%w: --generate: alphabet %q: want alnum, hex, digits, base64url or ascii", errUsage, name)
+	return "", misuse{fmt.Errorf("--generate: alphabet %q: want alnum, hex, digits, base64url or ascii", name)}
 }
 
 // generate makes a random value, each character drawn alike.
@@ -153,7 +154,7 @@ func generate(spec string) (secret.Value, error) {
 	length, name, _ := strings.Cut(spec, ":")
 	n, err := strconv.Atoi(length)
 	if err != nil || n < 8 || n > 4096 {
-		return secret.Value{}, fmt.Errorf("%w: --generate: length %q: want 8 to 4096", errUsage, length)
+		return secret.Value{}, misuse{fmt.Errorf("--generate: length %q: want 8 to 4096", length)}
 	}
 	letters, err := alphabet(name)
 	if err != nil {
