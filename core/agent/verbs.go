@@ -62,8 +62,10 @@ func (c *Client) tell(ctx context.Context, op string) error {
 // Status describes the long-lived agent; Running is false when there is none.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	s, err := c.running(ctx)
-	if errors.Is(err, ErrUnavailable) {
-		return Status{Locked: true}, nil
+	if errors.Is(err, ErrUnavailable) { // a one-shot agent of its own knows whether there is a vault
+		if s, err = oneShot(ctx, c.o); err == nil {
+			defer s.close()
+		}
 	}
 	if err != nil {
 		return Status{}, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,6 +39,13 @@ func TestMain(m *testing.M) {
 				syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			}
 		}
+	case "signal": // says which one came
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGUSR1)
+		os.Stdout.WriteString("ready\n")
+		<-c
+		os.Stdout.WriteString("got it\n")
+		os.Exit(3)
 	case "wait":
 		time.Sleep(time.Minute)
 		os.Exit(0)

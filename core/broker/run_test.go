@@ -239,7 +239,7 @@ func TestTimeoutAndCancel(t *testing.T) {
 }
 
 func TestSignalsArePassedOn(t *testing.T) {
-	x := newTrial(t, map[string]string{"TOKEN": token}, "sh", "-c", `trap 'echo got it; exit 3' USR1; echo ready; while :; do sleep 0.01; done`)
+	x := newTrial(t, map[string]string{"TOKEN": token}).child("signal")
 	x.req.Relay = true
 	x.req.Stdout = onFirst{&x.stdout, func() { syscall.Kill(os.Getpid(), syscall.SIGUSR1) }}
 	x.ok(3, "ready\ngot it\n", "")
