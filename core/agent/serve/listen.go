@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/opaquevault/ov/core/agent"
 )
@@ -39,9 +40,9 @@ func Listen(home string) (*Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := takeLock(lock, path); err != nil {
 		lock.Close()
-		return nil, ErrRunning
+		return nil, err
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // of an agent that was killed
 		lock.Close()
@@ -54,6 +55,22 @@ func Listen(home string) (*Socket, error) {
 	}
 	l.SetUnlinkOnClose(false)
 	return &Socket{l, lock, path}, nil
+}
+
+// takeLock takes the lock, or reports ErrRunning when its holder answers on the
+// socket. One that does not is on its way out, or in.
+func takeLock(lock *os.File, socket string) error {
+	for range 250 {
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			return nil
+		}
+		if conn, err := net.Dial("unix", socket); err == nil {
+			conn.Close()
+			return ErrRunning
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return fmt.Errorf("listen: another agent holds %s.lock and does not answer", socket)
 }
 
 // makeFolder makes path, closed to everybody else, or checks that it is so.
