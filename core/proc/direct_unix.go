@@ -11,7 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const terminate = syscall.SIGTERM
+const (
+	terminate = syscall.SIGTERM
+	kill      = syscall.SIGKILL
+)
 
 // direct is a child of our own: leader of its session, without a terminal. From its end until close it is left unreaped, so
 // that its number, its group's and its session's are not given to anybody else while we may still signal them.

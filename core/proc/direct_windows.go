@@ -6,7 +6,11 @@ import (
 	"syscall"
 )
 
-const terminate = syscall.SIGKILL // there is no asking on Windows
+// There is no asking on Windows.
+const (
+	terminate = syscall.SIGKILL
+	kill      = syscall.SIGKILL
+)
 
 // direct is a child of our own.
 type direct struct{ p *os.Process }
@@ -46,3 +50,5 @@ func newPipe() (r, w *os.File, err error) { return os.Pipe() }
 func pending(*os.File) int { return 0 }
 
 func isHangup(error) bool { return false }
+
+func (p *Process) signalDescendants(syscall.Signal) {}

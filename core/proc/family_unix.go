@@ -80,3 +80,12 @@ func killFamily(f family) {
 		time.Sleep(time.Duration(min(round+1, 10)) * time.Millisecond)
 	}
 }
+
+// signalDescendants sends to all that the child has started, and spares the child.
+func (p *Process) signalDescendants(sig syscall.Signal) {
+	for _, pid := range (family{root: p.PID}).members(processes()) {
+		if pid != p.PID {
+			_ = unix.Kill(pid, sig)
+		}
+	}
+}

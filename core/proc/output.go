@@ -62,6 +62,12 @@ func (o *output) end(linger time.Duration) {
 	_ = o.f.SetReadDeadline(time.Now().Add(linger))
 }
 
+// again undoes end: the next stretch of output is about to be read.
+func (o *output) again() {
+	o.late = false
+	_ = o.f.SetReadDeadline(time.Time{})
+}
+
 // Close makes the writers meet a broken pipe.
 func (o *output) Close() error {
 	o.mu.Lock()
