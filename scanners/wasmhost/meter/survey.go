@@ -5,11 +5,12 @@ import "github.com/opaquevault/ov/scanners/wasmhost/module"
 // What instructions cost, in units of 0.1 to 0.3 ns on today's machines. The
 // default is one; these take longer.
 const (
-	costMemory     = 2   // a load or store, which may miss the cache
-	costDivide     = 8   // integer division, square roots
-	costCall       = 3   // the callee's frame is charged at its entry
-	costHost       = 256 // leaves the compiled code: imports, memory.grow, table.grow, ref.func
-	costBulk       = 8   // memory.copy and the like, and one for each 1<<bulkShift bytes
+	costMemory     = 2    // a load or store, which may miss the cache
+	costDivide     = 8    // integer division, square roots
+	costCall       = 3    // the callee's frame is charged at its entry
+	costCharge     = 4    // what charging itself takes: a load waits for the store before it
+	costHost       = 1024 // leaves the compiled code: imports, memory.grow, table.grow, ref.func
+	costBulk       = 8    // memory.copy and the like, and one for each 1<<bulkShift bytes
 	bulkShift      = 4
 	costPage       = 4096
 	frameBase      = 64 // bytes of stack that every frame takes
@@ -44,7 +45,7 @@ func survey(m *module.Module, b module.Body) (plan, error) {
 		inner := blocks[len(blocks)-1]
 		switch in.Op {
 		case module.Loop:
-			p.loops[in.End] = 0
+			p.loops[in.End] = costCharge
 			blocks = append(blocks, block{in.End})
 			continue
 		case module.Block, module.If:
@@ -69,7 +70,7 @@ func survey(m *module.Module, b module.Body) (plan, error) {
 		slots += int64(l.N)
 		vectors = vectors || l.Type == module.V128
 	}
-	p.entry += slots
+	p.entry += costCharge + slots
 	slot := int64(frameSlot)
 	if vectors {
 		slot = frameSlotLarge
