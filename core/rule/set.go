@@ -3,6 +3,7 @@ package rule
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/opaquevault/ov/core/scan"
 )
@@ -82,6 +83,9 @@ func (s *Set) add(e entry) {
 
 // valid holds a rule against the limits.
 func valid(r *scan.Rule) error {
+	if r.Mark {
+		return validMark(r)
+	}
 	if !slug(r.ID) {
 		return fmt.Errorf("the id is not a slug of at most %d bytes", scan.MaxID)
 	}
@@ -107,6 +111,17 @@ func valid(r *scan.Rule) error {
 		return fmt.Errorf("context before the keyword is longer than %d bytes", scan.MaxBehind)
 	case r.After && r.Before > 0:
 		return errors.New("findings cannot start both before and after the keyword")
+	}
+	return nil
+}
+
+// validMark holds a rule that is never asked about against the limits.
+func validMark(r *scan.Rule) error {
+	switch {
+	case !slug(strings.ReplaceAll(r.ID, " ", "-")):
+		return fmt.Errorf("the id is not words of a slug's letters, of at most %d bytes", scan.MaxID)
+	case len(r.Keywords) > 0:
+		return errors.New("a mark has keywords")
 	}
 	return nil
 }

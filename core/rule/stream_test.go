@@ -225,6 +225,8 @@ func TestCompile(t *testing.T) {
 	}{
 		{`rule "A b": bad rule: the id is not a slug of at most 64 bytes`, func(r *scan.Rule) { r.ID = "A b" }},
 		{`rule "ok": bad rule: no keyword`, func(r *scan.Rule) { r.Keywords = nil }},
+		{`rule "ok": bad rule: a mark has keywords`, func(r *scan.Rule) { r.Mark = true }},
+		{`rule "a\nb": bad rule: the id is not words of a slug's letters, of at most 64 bytes`, func(r *scan.Rule) { r.Mark, r.ID = true, "a\nb" }},
 		{`rule "ok": bad rule: keyword "ab" is shorter than 3 bytes`, func(r *scan.Rule) { r.Keywords = []string{"ab"} }},
 		{`rule "ok": bad rule: keyword "abcdefghi" is longer than what the rule needs to see`, func(r *scan.Rule) { r.Keywords = []string{"abcdefghi"} }},
 		{`rule "ok": bad rule: a window is longer than 65536 bytes`, func(r *scan.Rule) { r.Need = 1 << 17 }},

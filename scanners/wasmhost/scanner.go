@@ -141,7 +141,7 @@ func rules(m *manifest.Manifest) []scan.Rule {
 		}
 		all = append(all, rule)
 	}
-	return append(all, scan.Rule{ID: "scanner " + m.Name + " failed", Tier: scan.Precise, Plain: true})
+	return append(all, scan.Rule{ID: "scanner " + m.Name + " failed", Tier: scan.Precise, Plain: true, Mark: true})
 }
 
 // until carries an open span on to just before the end marker.
