@@ -156,6 +156,13 @@ func (c *cli) say(format string, args ...any) {
 	io.WriteString(c.err, "ov: "+clean(fmt.Sprintf(format, args...))+"\n")
 }
 
+func plural(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
 // options returns what the configuration is resolved from.
 func (c *cli) options() (config.Options, error) {
 	o, err := config.Lookup()

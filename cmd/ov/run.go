@@ -100,7 +100,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 		Notice: func(line string) { c.say("%s", line) },
 		Opened: func(n int) {
 			if wants == nil && isTerminal(c.err) {
-				c.say("%d secrets of %s", n, cfg.Context().Space())
+				c.say("%s of %s", plural(n, "secret"), cfg.Context().Space())
 			}
 		},
 	}
