@@ -1,17 +1,54 @@
-// Package match finds every occurrence of a set of byte strings in a stream.
+// Package match finds every occurrence of a set of byte strings in a stream
+// that arrives in pieces of any size.
+//
+// # The idea
+//
+// Looking at every byte of a stream costs about a nanosecond a byte. This
+// package looks at one word in ten to sixty bytes. Let m be the length of the
+// shortest needle, q the length of a gram (4 to 8 bytes) and s = m-q+1. Each
+// needle contributes s consecutive grams, its window, to a small filter. The
+// scan loads the gram at every s-th byte and asks the filter. An occurrence of a
+// needle contains each gram of the window at consecutive offsets, so exactly one
+// of them lies at a multiple of s: no occurrence is missed, whatever the needles.
+//
+// What passes the filter is a candidate: the gram's entry says how far behind it
+// the needle would end and what its last 8 bytes are. Only when those agree are
+// the needles themselves compared.
+//
+// # Invariants
+//
+//   - Of the needles that end at one byte, the longest is reported (all of them
+//     if the set is compiled so). Shorter ones lie inside it.
+//   - A gram has at most [maxPerGram] entries. A needle that would exceed this in
+//     every window (periodic needles, long shared stretches) joins the crowd: an
+//     Aho-Corasick automaton that runs only around the grams of its needles. So
+//     the work a byte is bounded for every input.
+//   - The filter's multiplier is random in each process: no one who writes the
+//     stream can build collisions.
+//   - What is held back at the end of a block is the longest suffix that may still
+//     become an occurrence, found through the last bytes of the block first, so
+//     that a line which ends like no needle costs a few loads.
+//
+// The package does not know what a secret is and never writes.
 package match
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 )
 
-// MinLen is the length of the shortest needle.
-const MinLen = 4
+// Limits of a set.
+const (
+	MinLen   = 4        // of a needle, in bytes
+	MaxBytes = 32 << 20 // of all needles together
+)
 
-// ErrNeedle is wrapped by the errors of Compile about a single needle.
-var ErrNeedle = errors.New("invalid needle")
+var (
+	// ErrNeedle is wrapped by the errors of Compile about a single needle.
+	ErrNeedle = errors.New("invalid needle")
+	// ErrSize is wrapped by the error of Compile when the needles together are too big.
+	ErrSize = errors.New("too many needles")
+)
 
 // A Needle is a byte string to look for.
 type Needle struct {
@@ -22,8 +59,8 @@ type Needle struct {
 // A Hit is an occurrence of a needle: block[Start:End].
 type Hit struct{ Start, End, Needle int }
 
-// A Block is a stretch of the stream: what an earlier block held back, followed
-// by new bytes.
+// A Block is a stretch of the stream: what was held back of the block before it,
+// followed by new bytes.
 type Block struct {
 	Bytes []byte
 	From  int  // Bytes[:From] were in the block before this one
@@ -31,74 +68,97 @@ type Block struct {
 	Final bool // no more bytes will come
 }
 
-// A Set is a compiled set of needles. It is immutable.
+// A Set is a compiled set of needles. It is immutable: streams share it.
 type Set struct {
-	needles []Needle
-	max     int
-	first   map[[MinLen]byte][]int
+	tiers []*tier
+	held  prefixes
 }
 
-// Compile prepares needles for the search.
-func Compile(needles []Needle) (*Set, error) {
-	s := &Set{needles: needles, first: map[[MinLen]byte][]int{}}
+// Compile prepares needles for the search. With every, Find reports all needles
+// that end at a byte and not only the longest. The set keeps no reference to the
+// needles' bytes. Of equal needles the first is reported.
+func Compile(needles []Needle, every bool) (*Set, error) {
+	total := 0
 	for i, n := range needles {
 		if len(n.Bytes) < MinLen {
-			return nil, fmt.Errorf("needle %d has %d bytes, want %d: %w", i, len(n.Bytes), MinLen, ErrNeedle)
+			return nil, fmt.Errorf("compile needle %d of %d bytes: %w: shorter than %d", i, len(n.Bytes), ErrNeedle, MinLen)
 		}
-		s.max = max(s.max, len(n.Bytes))
-		k := [MinLen]byte(n.Bytes)
-		s.first[k] = append(s.first[k], i)
+		total += len(n.Bytes)
 	}
+	if total > MaxBytes {
+		return nil, fmt.Errorf("compile %d needles of %d bytes: %w: want at most %d bytes", len(needles), total, ErrSize, MaxBytes)
+	}
+	s := &Set{}
+	for _, class := range classes(needles) {
+		s.tiers = append(s.tiers, newTier(needles, class, every))
+	}
+	s.held = newPrefixes(s.tiers)
 	return s, nil
 }
 
-// Find appends the occurrences that became known with the bytes from b.From on.
+// bounds separate the tiers: a short needle would shorten the stride of all.
+var bounds = [...]int{8, 16, 1 << 62}
+
+// classes sorts needles into tiers by length and kind. Empty ones are left out.
+func classes(needles []Needle) [][]int32 {
+	var all [2 * len(bounds)][]int32
+	for i, n := range needles {
+		k := 0
+		for len(n.Bytes) >= bounds[k] {
+			k++
+		}
+		if n.Word {
+			k += len(bounds)
+		}
+		all[k] = append(all[k], int32(i))
+	}
+	var some [][]int32
+	for _, c := range all {
+		if len(c) > 0 {
+			some = append(some, c)
+		}
+	}
+	return some
+}
+
+// Find appends the occurrences that became known with the bytes from b.From on:
+// those that end there, and words that end at b.From.
 func (s *Set) Find(hits []Hit, b Block) []Hit {
-	for i := range b.Bytes {
-		if i+MinLen > len(b.Bytes) {
-			break
-		}
-		for _, n := range s.first[[MinLen]byte(b.Bytes[i:])] {
-			nd := s.needles[n]
-			e := i + len(nd.Bytes)
-			if e < b.From || !nd.Word && e == b.From || !bytes.HasPrefix(b.Bytes[i:], nd.Bytes) {
-				continue
-			}
-			if !nd.Word || b.wordAt(i, e) {
-				hits = append(hits, Hit{i, e, n})
-			}
-		}
+	for _, t := range s.tiers {
+		hits = t.find(hits, b)
 	}
 	return hits
 }
 
 // Hold returns the start of the longest suffix of the block that may still
-// become an occurrence: len(b.Bytes) when there is none.
-func (s *Set) Hold(b Block) int {
+// become an occurrence, not before from; len(b.Bytes) when there is none.
+func (s *Set) Hold(b Block, from int) int {
 	if b.Final {
 		return len(b.Bytes)
 	}
-	for i := max(0, len(b.Bytes)-s.max); i < len(b.Bytes); i++ {
-		rest := b.Bytes[i:]
-		for _, n := range s.needles {
-			if len(n.Bytes) > len(rest) && bytes.HasPrefix(n.Bytes, rest) && (!n.Word || b.leftOf(i)) ||
-				n.Word && bytes.Equal(n.Bytes, rest) && b.leftOf(i) {
-				return i
-			}
-		}
-	}
-	return len(b.Bytes)
+	return s.held.find(b, from)
 }
 
-func (b Block) leftOf(i int) bool {
+// Size returns about how many bytes of memory the set takes.
+func (s *Set) Size() int {
+	n := s.held.size()
+	for _, t := range s.tiers {
+		n += t.size()
+	}
+	return n
+}
+
+// opens reports whether a word may start at i.
+func (b Block) opens(i int) bool {
 	if i > 0 {
 		return !wordByte(int(b.Bytes[i-1]))
 	}
 	return !wordByte(b.Prev)
 }
 
-func (b Block) wordAt(i, e int) bool {
-	if !b.leftOf(i) {
+// encloses reports whether b.Bytes[i:e] is known to be a whole word.
+func (b Block) encloses(i, e int) bool {
+	if !b.opens(i) {
 		return false
 	}
 	if e == len(b.Bytes) {
@@ -108,5 +168,5 @@ func (b Block) wordAt(i, e int) bool {
 }
 
 func wordByte(c int) bool {
-	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' && c >= 0
 }

@@ -1,0 +1,165 @@
+package match
+
+import "math/bits"
+
+// build fills the filter. The rarest window of each needle goes in; a needle
+// that finds no window with room joins the crowd.
+func (t *tier) build() {
+	counts := t.count()
+	crowd, weight := []int(nil), 0
+	for lo := 0; lo < len(t.id); {
+		hi := int(t.upto[lo])
+		for k := lo; k < hi; k++ {
+			if t.insert(counts, k, lo, maxPerGram) {
+				continue
+			}
+			if weight += len(t.needle(k)); weight > maxCrowd {
+				t.insert(counts, k, lo, len(t.id)*t.stride+1)
+				continue
+			}
+			crowd = append(crowd, k)
+		}
+		lo = hi
+	}
+	if crowd == nil {
+		return
+	}
+	t.crowd = newCrowd(&t.tails, crowd)
+	for _, k := range crowd {
+		t.callCrowd(counts, k)
+	}
+}
+
+// A sketch counts grams roughly: grams that collide are counted together, which
+// costs a good choice now and then and never a match.
+type sketch struct {
+	n     []uint16
+	shift uint
+}
+
+func (s sketch) at(h uint64) *uint16 { return &s.n[h>>s.shift] }
+
+func (t *tier) count() sketch {
+	size := min(max(bits.Len(uint(2*len(t.text))), 8), 20)
+	s := sketch{make([]uint16, 1<<size), uint(64 - size)}
+	for k := range t.id {
+		n := t.reach(k)
+		for i := 0; i+t.gram <= len(n); i++ {
+			if c := s.at(t.gramAt(n, i) * multiplier); *c < 1<<15 {
+				*c++
+			}
+		}
+	}
+	return s
+}
+
+// maxReach bounds how far from its end a needle's window is looked for.
+const maxReach = 1024
+
+func (t *tier) reach(k int) []byte {
+	n := t.needle(k)
+	return n[max(0, len(n)-max(maxReach, t.gram+t.stride-1)):]
+}
+
+// window returns how far before the end of needle k its rarest window begins.
+// Late windows are preferred: beginnings such as "ghp_" are shared.
+func (t *tier) window(counts sketch, k int) int {
+	n := t.reach(k)
+	var costs [maxStride]uint32
+	var sum, best uint32 = 0, 1 << 31
+	at := 0
+	for i := 0; i+t.gram <= len(n); i++ {
+		g := t.gramAt(n, i)
+		cost := 16*min(uint32(*counts.at(g * multiplier)), 1<<10) + common(g)
+		slot := &costs[i%t.stride]
+		sum += cost - *slot
+		*slot = cost
+		if i >= t.stride-1 && sum <= best {
+			best, at = sum, i-t.stride+1
+		}
+	}
+	return len(n) - at
+}
+
+// common says roughly how often a gram's bytes turn up in text: it keeps words
+// out of the windows where random characters are to be had.
+func common(gram uint64) uint32 {
+	var n uint32
+	for ; gram != 0; gram >>= 8 {
+		switch c := byte(gram); {
+		case 'a' <= c && c <= 'z':
+			n += 6
+		case c == ' ' || c == '.' || c == '/' || c == ':' || c == '-' || c == '"' || c == '=' || c == '_':
+			n += 5
+		case '0' <= c && c <= '9':
+			n += 4
+		case 'A' <= c && c <= 'Z':
+			n += 2
+		}
+	}
+	return n
+}
+
+// insert puts the window of needle k, one of the family lo, into the
+// filter and reports whether there was room in the entries of each gram, room
+// being the most that one may have. What was entered before room ran out stays:
+// it is true, and costs little.
+func (t *tier) insert(counts sketch, k, lo, room int) bool {
+	n := t.needle(k)
+	ahead := t.window(counts, k)
+	e := entry{last: lastWord(n), drop: uint8(8 * max(0, 8-len(n))), lo: uint32(lo)}
+	for i := 0; i < t.stride; i++ {
+		h := t.gramAt(n, len(n)-ahead+i) * multiplier
+		e.tag, e.ahead = tag(h), uint16(ahead-i)
+		if !t.add(h, e, room) {
+			return false
+		}
+		t.set(h)
+	}
+	return true
+}
+
+// add chains the entry unless it is there already. It reports false if the
+// gram has too many.
+func (f *filter) add(h uint64, e entry, room int) bool {
+	head := &f.heads[h>>f.hshift]
+	same := 0
+	for n := *head; n >= 0; n = f.entries[n].next {
+		o := &f.entries[n]
+		if o.tag != e.tag {
+			continue
+		}
+		if o.last == e.last && o.ahead == e.ahead {
+			return true
+		}
+		if same++; same == room {
+			return false
+		}
+	}
+	e.next = *head
+	*head = int32(len(f.entries))
+	f.entries = append(f.entries, e)
+	return true
+}
+
+// callCrowd makes the grams of needle k's window call the crowd.
+func (t *tier) callCrowd(counts sketch, k int) {
+	n := t.needle(k)
+	ahead := t.window(counts, k)
+	for i := 0; i < t.stride; i++ {
+		h := t.gramAt(n, len(n)-ahead+i) * multiplier
+		t.set(h)
+		t.call(h)
+	}
+}
+
+func (f *filter) call(h uint64) {
+	head := &f.heads[h>>f.hshift]
+	for n := *head; n >= 0; n = f.entries[n].next {
+		if f.entries[n].tag == tag(h) && f.entries[n].ahead == 0 {
+			return
+		}
+	}
+	f.entries = append(f.entries, entry{tag: tag(h), next: *head})
+	*head = int32(len(f.entries) - 1)
+}

@@ -1,0 +1,174 @@
+package match
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
+
+// prefixes answers "may the end of this block still become an occurrence?". It
+// asks from the cheapest to the dearest: the last byte, the last two, the last
+// four say whether any needle could be under way; then the first bytes of each
+// suffix; at last the ordered needles themselves.
+type prefixes struct {
+	inner [4]uint64 // bytes that stand in a needle, its last byte aside
+	pairs []uint64  // two such bytes in a row
+	quads bitset    // four, hashed
+	heads bitset    // first four bytes of needles, hashed
+	twos  bitset    // first two
+	ones  [4]uint64
+	tiers []ordered
+	max   int
+}
+
+// ordered is the needles of a tier in the usual order.
+type ordered struct {
+	*tails
+	by   []int32
+	word bool
+}
+
+func newPrefixes(tiers []*tier) prefixes {
+	p := prefixes{}
+	total, n := 0, 0
+	for _, t := range tiers {
+		o := ordered{tails: &t.tails, by: make([]int32, len(t.id)), word: t.word}
+		for i := range o.by {
+			o.by[i] = int32(i)
+		}
+		slices.SortFunc(o.by, func(a, b int32) int { return bytes.Compare(t.needle(int(a)), t.needle(int(b))) })
+		p.tiers = append(p.tiers, o)
+		p.max = max(p.max, t.max)
+		total += len(t.text)
+		n += len(t.id)
+	}
+	p.pairs = make([]uint64, 1<<10)
+	p.quads, p.heads, p.twos = newBitset(8*total), newBitset(16*n), newBitset(8*n)
+	for _, t := range tiers {
+		for k := range t.id {
+			p.add(t.needle(k), t.word)
+		}
+	}
+	return p
+}
+
+// add enters a needle. A word is under way until the byte after it is known.
+func (p *prefixes) add(n []byte, word bool) {
+	first := n
+	if !word {
+		n = n[:len(n)-1]
+	}
+	p.ones[n[0]>>6] |= 1 << (n[0] & 63)
+	p.twos.set(two(n))
+	p.heads.set(four(first))
+	for i, b := range n {
+		p.inner[b>>6] |= 1 << (b & 63)
+		if i+2 <= len(n) {
+			set16(p.pairs, n[i:])
+		}
+		if i+4 <= len(n) {
+			p.quads.set(four(n[i:]))
+		}
+	}
+}
+
+// find returns the first i, from from on, such that b.Bytes[i:] is under way.
+func (p *prefixes) find(b Block, from int) int {
+	s, n := b.Bytes, len(b.Bytes)
+	if n == 0 || p.inner[s[n-1]>>6]>>(s[n-1]&63)&1 == 0 {
+		return n
+	}
+	i := max(from, n-p.max)
+	if n < 2 || !has16(p.pairs, s[n-2:]) {
+		i = max(i, n-1)
+	} else if n >= 4 && !p.quads.has(four(s[n-4:])) {
+		i = max(i, n-3)
+	}
+	for ; i+4 <= n; i++ {
+		if p.heads.has(four(s[i:])) && p.under(b, i) {
+			return i
+		}
+	}
+	for ; i+2 <= n; i++ {
+		if p.twos.has(two(s[i:])) && p.under(b, i) {
+			return i
+		}
+	}
+	for ; i < n; i++ {
+		if p.ones[s[i]>>6]>>(s[i]&63)&1 != 0 && p.under(b, i) {
+			return i
+		}
+	}
+	return n
+}
+
+// under reports whether a needle begins with b.Bytes[i:] and needs more bytes.
+func (p *prefixes) under(b Block, i int) bool {
+	for _, o := range p.tiers {
+		if o.word && !b.opens(i) {
+			continue
+		}
+		if o.under(b.Bytes[i:]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (o ordered) under(x []byte) bool {
+	if len(x) > o.max {
+		return false
+	}
+	k, same := slices.BinarySearchFunc(o.by, x, func(k int32, x []byte) int { return bytes.Compare(o.needle(int(k)), x) })
+	if same {
+		if o.word {
+			return true
+		}
+		k++
+	}
+	return k < len(o.by) && bytes.HasPrefix(o.needle(int(o.by[k])), x)
+}
+
+func (p *prefixes) size() int {
+	n := 8*(len(p.pairs)+len(p.quads.bits)+len(p.heads.bits)+len(p.twos.bits))
+	for _, o := range p.tiers {
+		n += 4 * len(o.by)
+	}
+	return n
+}
+
+func set16(bits []uint64, p []byte) {
+	v := binary.LittleEndian.Uint16(p)
+	bits[v>>6] |= 1 << (v & 63)
+}
+
+func has16(bits []uint64, p []byte) bool {
+	v := binary.LittleEndian.Uint16(p)
+	return bits[v>>6]>>(v&63)&1 != 0
+}
+
+func two(p []byte) uint32 { return uint32(binary.LittleEndian.Uint16(p)) }
+
+func four(p []byte) uint32 { return binary.LittleEndian.Uint32(p) }
+
+// bitset holds hashed groups of bytes.
+type bitset struct {
+	bits  []uint64
+	shift uint
+}
+
+func newBitset(n int) bitset {
+	size := min(max(bits.Len(uint(n)), 6), 22)
+	return bitset{make([]uint64, 1<<(size-6)), uint(64 - size)}
+}
+
+func (s *bitset) set(v uint32) {
+	bit := uint64(v) * multiplier >> s.shift
+	s.bits[bit>>6] |= 1 << (bit & 63)
+}
+
+func (s *bitset) has(v uint32) bool {
+	bit := uint64(v) * multiplier >> s.shift
+	return s.bits[bit>>6]>>(bit&63)&1 != 0
+}

@@ -1,0 +1,170 @@
+package match
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// maxPerGram is how many entries a gram may have in the filter.
+const maxPerGram = 4
+
+// A tier is the needles of one class and the filter that finds them.
+type tier struct {
+	tails
+	filter
+	crowd *crowd // needles that the filter cannot take, or nil
+	word  bool
+	every bool
+}
+
+// entry says that a gram, found at i, may belong to the family lo of needles
+// that end at i+ahead and whose last 8 bytes are last. Shorter needles lack its
+// lowest drop bits. Without ahead it says: ask the crowd.
+type entry struct {
+	last  uint64
+	tag   uint32 // of the gram
+	next  int32  // entry with the same head, or -1
+	lo    uint32
+	ahead uint16
+	drop  uint8
+}
+
+// filter is a Bloom filter over grams, two bits in one word, and behind it a
+// chained hash table of entries.
+type filter struct {
+	gram    int    // length of a gram
+	stride  int    // length of a window, in grams
+	mask    uint64 // of a gram's bytes
+	shift   uint   // of the hash: the rest is the bit in bloom
+	bloom   []uint64
+	heads   []int32
+	hshift  uint
+	entries []entry
+}
+
+func newTier(needles []Needle, ids []int32, every bool) *tier {
+	first := needles[ids[0]]
+	t := &tier{tails: newTails(needles, ids), word: first.Word, every: every}
+	shortest := t.max
+	for k := range t.id {
+		shortest = min(shortest, len(t.needle(k)))
+	}
+	t.filter = newFilter(shortest, len(t.id))
+	t.build()
+	return t
+}
+
+const (
+	maxStride = 64      // at least one probe in each cache line
+	maxGrams  = 1 << 19 // in a filter: more needles get shorter windows
+)
+
+func newFilter(shortest, n int) filter {
+	f := filter{gram: 4}
+	if n > 100 && shortest >= 16 {
+		f.gram = 6
+	}
+	f.stride = max(1, min(shortest-f.gram+1, maxStride, max(32, 2048/n), maxGrams/n))
+	f.mask = ^uint64(0) >> (64 - 8*f.gram)
+	grams := uint(n * f.stride)
+	size := min(max(bits.Len(grams*96-1), 12), 22) // 2^size bits: 96 a gram, at most 512 KiB
+	f.bloom = make([]uint64, 1<<(size-6))
+	f.shift = uint(64 - size)
+	size = min(bits.Len(grams), 20)
+	f.heads = make([]int32, 1<<size)
+	for i := range f.heads {
+		f.heads[i] = -1
+	}
+	f.hshift = uint(64 - size)
+	f.entries = make([]entry, 0, grams)
+	return f
+}
+
+// pass asks the Bloom filter about a hash.
+func (f *filter) pass(h uint64) bool {
+	bit := h >> f.shift
+	w := f.bloom[bit>>6]
+	return w>>(bit&63)&(w>>(h>>(f.shift-6)&63))&1 != 0
+}
+
+func (f *filter) set(h uint64) {
+	bit := h >> f.shift
+	f.bloom[bit>>6] |= 1<<(bit&63) | 1<<(h>>(f.shift-6)&63)
+}
+
+// tag is a part of the hash that neither the Bloom filter nor heads use alone.
+func tag(h uint64) uint32 { return uint32(h >> 8) }
+
+// gramAt returns the gram of p at i, also where fewer than 8 bytes are left.
+func (f *filter) gramAt(p []byte, i int) uint64 {
+	if i+8 <= len(p) {
+		return binary.LittleEndian.Uint64(p[i:]) & f.mask
+	}
+	var w [8]byte
+	copy(w[:], p[i:])
+	return binary.LittleEndian.Uint64(w[:]) & f.mask
+}
+
+// find appends the tier's hits in the block.
+func (t *tier) find(hits []Hit, b Block) []Hit {
+	if len(b.Bytes) < t.stride+t.gram-1 {
+		return hits
+	}
+	c := cursor{b: b, hits: hits}
+	t.scan(&c)
+	if t.crowd != nil && len(c.near) > 0 {
+		t.crowd.find(&c, t)
+	}
+	return c.hits
+}
+
+// cursor is what a scan of one block gathers.
+type cursor struct {
+	b    Block
+	hits []Hit
+	near []stretch // where the crowd must be asked, in order
+}
+
+// candidate looks at the entries of the gram with hash h that was found at i.
+func (t *tier) candidate(c *cursor, i int, h uint64) {
+	want := tag(h)
+	for n := t.heads[h>>t.hshift]; n >= 0; {
+		e := &t.entries[n]
+		n = e.next
+		if e.tag != want {
+			continue
+		}
+		if e.ahead == 0 {
+			c.ask(i-t.crowd.max+t.gram, i+t.crowd.max)
+			continue
+		}
+		end := i + int(e.ahead)
+		if end > len(c.b.Bytes) || end <= c.b.From && (!t.word || end < c.b.From) || (lastWord(c.b.Bytes[:end])^e.last)>>e.drop != 0 {
+			continue
+		}
+		if k := t.longest(c.b.Bytes[:end], int(e.lo)); k >= 0 {
+			t.report(c, k, end)
+		}
+	}
+}
+
+// report appends needle k, which ends at end, and those it ends with.
+func (t *tier) report(c *cursor, k, end int) {
+	for ; k >= 0; k = int(t.up[k]) {
+		h := Hit{end - int(t.at[k+1]-t.at[k]), end, int(t.id[k])}
+		if !t.word || c.b.encloses(h.Start, end) {
+			c.hits = append(c.hits, h)
+		}
+		if !t.every && !t.word {
+			return
+		}
+	}
+}
+
+func (t *tier) size() int {
+	n := t.tails.size() + 8*len(t.bloom) + 4*len(t.heads) + 24*cap(t.entries)
+	if t.crowd != nil {
+		n += t.crowd.size()
+	}
+	return n
+}
