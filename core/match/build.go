@@ -45,7 +45,7 @@ func (t *tier) count() sketch {
 	for k := range t.id {
 		n := t.reach(k)
 		for i := 0; i+t.gram <= len(n); i++ {
-			if c := s.at(t.gramAt(n, i) * multiplier); *c < 1<<15 {
+			if c := s.at(t.hash(n, i)); *c < 1<<15 {
 				*c++
 			}
 		}
@@ -109,7 +109,7 @@ func (t *tier) insert(counts sketch, k, lo, room int) bool {
 	ahead := t.window(counts, k)
 	e := entry{last: lastWord(n), drop: uint8(8 * max(0, 8-len(n))), lo: uint32(lo)}
 	for i := 0; i < t.stride; i++ {
-		h := t.gramAt(n, len(n)-ahead+i) * multiplier
+		h := t.hash(n, len(n)-ahead+i)
 		e.tag, e.ahead = tag(h), uint16(ahead-i)
 		if !t.add(h, e, room) {
 			return false
@@ -147,7 +147,7 @@ func (t *tier) callCrowd(counts sketch, k int) {
 	n := t.needle(k)
 	ahead := t.window(counts, k)
 	for i := 0; i < t.stride; i++ {
-		h := t.gramAt(n, len(n)-ahead+i) * multiplier
+		h := t.hash(n, len(n)-ahead+i)
 		t.set(h)
 		t.call(h)
 	}

@@ -131,7 +131,7 @@ func (o ordered) under(x []byte) bool {
 }
 
 func (p *prefixes) size() int {
-	n := 8*(len(p.pairs)+len(p.quads.bits)+len(p.heads.bits)+len(p.twos.bits))
+	n := 8 * (len(p.pairs) + len(p.quads.bits) + len(p.heads.bits) + len(p.twos.bits))
 	for _, o := range p.tiers {
 		n += 4 * len(o.by)
 	}

@@ -1,9 +1,6 @@
 package match
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "math/bits"
 
 // maxPerGram is how many entries a gram may have in the filter.
 const maxPerGram = 4
@@ -29,14 +26,9 @@ type entry struct {
 	drop  uint8
 }
 
-// filter is a Bloom filter over grams, two bits in one word, and behind it a
-// chained hash table of entries.
+// filter is a sieve and behind it a chained hash table of entries.
 type filter struct {
-	gram    int    // length of a gram
-	stride  int    // length of a window, in grams
-	mask    uint64 // of a gram's bytes
-	shift   uint   // of the hash: the rest is the bit in bloom
-	bloom   []uint64
+	sieve
 	heads   []int32
 	hshift  uint
 	entries []entry
@@ -54,55 +46,21 @@ func newTier(needles []Needle, ids []int32, every bool) *tier {
 	return t
 }
 
-const (
-	maxStride = 64      // at least one probe in each cache line
-	maxGrams  = 1 << 19 // in a filter: more needles get shorter windows
-)
-
 func newFilter(shortest, n int) filter {
-	f := filter{gram: 4}
+	gram := 4
 	if n > 100 && shortest >= 16 {
-		f.gram = 6
+		gram = 6
 	}
-	f.stride = max(1, min(shortest-f.gram+1, maxStride, max(32, 2048/n), maxGrams/n))
-	f.mask = ^uint64(0) >> (64 - 8*f.gram)
-	grams := uint(n * f.stride)
-	size := min(max(bits.Len(grams*96-1), 12), 22) // 2^size bits: 96 a gram, at most 512 KiB
-	f.bloom = make([]uint64, 1<<(size-6))
-	f.shift = uint(64 - size)
-	size = min(bits.Len(grams), 20)
+	stride := max(1, min(shortest-gram+1, maxStride, max(32, 2048/n), maxGrams/n))
+	grams := n * stride
+	f := filter{sieve: newSieve(gram, stride, grams), entries: make([]entry, 0, grams)}
+	size := min(bits.Len(uint(grams)), 20)
+	f.hshift = uint(64 - size)
 	f.heads = make([]int32, 1<<size)
 	for i := range f.heads {
 		f.heads[i] = -1
 	}
-	f.hshift = uint(64 - size)
-	f.entries = make([]entry, 0, grams)
 	return f
-}
-
-// pass asks the Bloom filter about a hash.
-func (f *filter) pass(h uint64) bool {
-	bit := h >> f.shift
-	w := f.bloom[bit>>6]
-	return w>>(bit&63)&(w>>(h>>(f.shift-6)&63))&1 != 0
-}
-
-func (f *filter) set(h uint64) {
-	bit := h >> f.shift
-	f.bloom[bit>>6] |= 1<<(bit&63) | 1<<(h>>(f.shift-6)&63)
-}
-
-// tag is a part of the hash that neither the Bloom filter nor heads use alone.
-func tag(h uint64) uint32 { return uint32(h >> 8) }
-
-// gramAt returns the gram of p at i, also where fewer than 8 bytes are left.
-func (f *filter) gramAt(p []byte, i int) uint64 {
-	if i+8 <= len(p) {
-		return binary.LittleEndian.Uint64(p[i:]) & f.mask
-	}
-	var w [8]byte
-	copy(w[:], p[i:])
-	return binary.LittleEndian.Uint64(w[:]) & f.mask
 }
 
 // find appends the tier's hits in the block.
@@ -111,7 +69,7 @@ func (t *tier) find(hits []Hit, b Block) []Hit {
 		return hits
 	}
 	c := cursor{b: b, hits: hits}
-	t.scan(&c)
+	t.scan(&c, t)
 	if t.crowd != nil && len(c.near) > 0 {
 		t.crowd.find(&c, t)
 	}
@@ -123,6 +81,9 @@ type cursor struct {
 	b    Block
 	hits []Hit
 	near []stretch // where the crowd must be asked, in order
+
+	lines [8]line // that were grown last
+	line  int
 }
 
 // candidate looks at the entries of the gram with hash h that was found at i.
