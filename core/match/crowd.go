@@ -24,7 +24,7 @@ const accept = 1 << 31
 type stretch struct{ start, end int }
 
 // ask has the crowd look at a range. Ranges come in order of their starts.
-func (c *cursor) ask(start, end int) {
+func (c *Scratch) ask(start, end int) {
 	start, end = max(start, 0), min(end, len(c.b.Bytes))
 	if n := len(c.near); n > 0 && start <= c.near[n-1].end {
 		c.near[n-1].end = max(c.near[n-1].end, end)
@@ -105,7 +105,7 @@ func (c *crowd) link() {
 }
 
 // find reports the crowd's occurrences in the stretches.
-func (c *crowd) find(cur *cursor, t *tier) {
+func (c *crowd) find(cur *Scratch, t *tier) {
 	for _, s := range cur.near {
 		if s.end-s.start >= 16*c.max+1024 {
 			c.lanes(cur, t, s)
@@ -116,7 +116,7 @@ func (c *crowd) find(cur *cursor, t *tier) {
 }
 
 // walk runs the automaton over [i, end) from a state and returns its last one.
-func (c *crowd) walk(cur *cursor, t *tier, state uint32, i, end int) uint32 {
+func (c *crowd) walk(cur *Scratch, t *tier, state uint32, i, end int) uint32 {
 	for ; i < end; i++ {
 		state = c.next[state&^accept+c.class[cur.b.Bytes[i]]]
 		if state&accept != 0 {
@@ -129,7 +129,7 @@ func (c *crowd) walk(cur *cursor, t *tier, state uint32, i, end int) uint32 {
 // lanes runs four automata side by side, each over a quarter of the stretch:
 // their loads overlap. All but the first start early enough to know every needle
 // that ends in their quarter.
-func (c *crowd) lanes(cur *cursor, t *tier, s stretch) {
+func (c *crowd) lanes(cur *Scratch, t *tier, s stretch) {
 	n := (s.end - s.start) / 4
 	var state [4]uint32
 	for k := 1; k < 4; k++ {
@@ -157,7 +157,7 @@ func (c *crowd) lanes(cur *cursor, t *tier, s stretch) {
 	c.walk(cur, t, s3, s.start+4*n, s.end)
 }
 
-func (c *crowd) report(cur *cursor, t *tier, state uint32, end int) {
+func (c *crowd) report(cur *Scratch, t *tier, state uint32, end int) {
 	if end > cur.b.From || t.word && end == cur.b.From {
 		t.report(cur, int(c.ends[state&^accept>>c.width]), end)
 	}

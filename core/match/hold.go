@@ -73,13 +73,13 @@ func (p *prefixes) add(n []byte, word bool) {
 	}
 }
 
-// find returns the first i, from from on, such that b.Bytes[i:] is under way.
-func (p *prefixes) find(b Block, from int) int {
+// find returns the first i such that b.Bytes[i:] is under way.
+func (p *prefixes) find(b *Block) int {
 	s, n := b.Bytes, len(b.Bytes)
 	if n == 0 || p.inner[s[n-1]>>6]>>(s[n-1]&63)&1 == 0 {
 		return n
 	}
-	i := max(from, n-p.max)
+	i := max(0, n-p.max)
 	if n < 2 || !has16(p.pairs, s[n-2:]) {
 		i = max(i, n-1)
 	} else if n >= 4 && !p.quads.has(four(s[n-4:])) {
@@ -104,9 +104,12 @@ func (p *prefixes) find(b Block, from int) int {
 }
 
 // under reports whether a needle begins with b.Bytes[i:] and needs more bytes.
-func (p *prefixes) under(b Block, i int) bool {
+func (p *prefixes) under(b *Block, i int) bool {
+	if !b.opens(i) {
+		return false
+	}
 	for _, o := range p.tiers {
-		if o.word && !b.opens(i) {
+		if o.word && !b.edge(i) {
 			continue
 		}
 		if o.under(b.Bytes[i:]) {

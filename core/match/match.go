@@ -66,16 +66,21 @@ type Block struct {
 	From  int  // Bytes[:From] were in the block before this one
 	Prev  int  // the byte before Bytes[0], -1 at the start of the stream
 	Final bool // no more bytes will come
+
+	// Open, if it is not nil, says where an occurrence may start. Whether it may
+	// does not change as the stream goes on, except from yes to no.
+	Open func(i int) bool
 }
 
-// A Set is a compiled set of needles. It is immutable: streams share it.
+// A Set is a compiled set of needles. It is immutable: streams share it. A nil
+// Set has no needles.
 type Set struct {
 	tiers []*tier
 	held  prefixes
 }
 
 // Compile prepares needles for the search. With every, Find reports all needles
-// that end at a byte and not only the longest. The set keeps no reference to the
+// that end at a byte and not only the longest, as blocks with Open need it. The set keeps no reference to the
 // needles' bytes. Of equal needles the first is reported.
 func Compile(needles []Needle, every bool) (*Set, error) {
 	total := 0
@@ -121,22 +126,40 @@ func classes(needles []Needle) [][]int32 {
 	return some
 }
 
-// Find appends the occurrences that became known with the bytes from b.From on:
-// those that end there, and words that end at b.From.
-func (s *Set) Find(hits []Hit, b Block) []Hit {
-	for _, t := range s.tiers {
-		hits = t.find(hits, b)
+// A Scratch is the memory of a search, to be used again for the next.
+type Scratch struct {
+	b    Block
+	hits []Hit
+	near []stretch // where the crowd must be asked, in order
+
+	lines [8]line // that were grown last
+	line  int
+}
+
+func (c *Scratch) begin(b Block) {
+	c.b, c.hits, c.lines = b, c.hits[:0], [8]line{}
+}
+
+// Find returns the occurrences that became known with the bytes from b.From on:
+// those that end there, and words that end at b.From. They are in no order, may
+// be reported twice, and are valid until the next use of c.
+func (s *Set) Find(c *Scratch, b Block) []Hit {
+	c.begin(b)
+	if s != nil {
+		for _, t := range s.tiers {
+			t.find(c)
+		}
 	}
-	return hits
+	return c.hits
 }
 
 // Hold returns the start of the longest suffix of the block that may still
-// become an occurrence, not before from; len(b.Bytes) when there is none.
-func (s *Set) Hold(b Block, from int) int {
-	if b.Final {
+// become an occurrence; len(b.Bytes) when there is none.
+func (s *Set) Hold(b Block) int {
+	if s == nil || b.Final {
 		return len(b.Bytes)
 	}
-	return s.held.find(b, from)
+	return s.held.find(&b)
 }
 
 // Size returns about how many bytes of memory the set takes.
@@ -148,8 +171,11 @@ func (s *Set) Size() int {
 	return n
 }
 
-// opens reports whether a word may start at i.
-func (b Block) opens(i int) bool {
+// opens reports whether an occurrence may start at i.
+func (b *Block) opens(i int) bool { return b.Open == nil || b.Open(i) }
+
+// edge reports whether a word may start at i.
+func (b *Block) edge(i int) bool {
 	if i > 0 {
 		return !wordByte(int(b.Bytes[i-1]))
 	}
@@ -157,8 +183,8 @@ func (b Block) opens(i int) bool {
 }
 
 // encloses reports whether b.Bytes[i:e] is known to be a whole word.
-func (b Block) encloses(i, e int) bool {
-	if !b.opens(i) {
+func (b *Block) encloses(i, e int) bool {
+	if !b.edge(i) {
 		return false
 	}
 	if e == len(b.Bytes) {

@@ -168,7 +168,7 @@ func TestManyNeedles(t *testing.T) {
 			t.Errorf("%d needles take %d bytes, want at most %d", c.n, s.Size(), c.most)
 		}
 		stream := bytes.Join([][]byte{needles[0].Bytes, needles[c.n/2].Bytes, needles[c.n-1].Bytes}, []byte("|"))
-		if hits := s.Find(nil, Block{Bytes: stream, Prev: -1, Final: true}); len(hits) != 3 {
+		if hits := s.Find(new(Scratch), Block{Bytes: stream, Prev: -1, Final: true}); len(hits) != 3 {
 			t.Errorf("%d needles: found %v", c.n, hits)
 		}
 		t.Logf("%d needles: %d KiB", c.n, s.Size()>>10)

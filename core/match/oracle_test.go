@@ -93,13 +93,13 @@ func feed(t testing.TB, s *Set, needles []Needle, stream []byte, cuts []int) []H
 		if base > 0 {
 			b.Prev = int(stream[base-1])
 		}
-		for _, h := range s.Find(nil, b) {
+		for _, h := range s.Find(new(Scratch), b) {
 			if h.End < b.From {
 				t.Fatalf("hit %v ends before %d", h, b.From)
 			}
 			hits = append(hits, Hit{base + h.Start, base + h.End, h.Needle})
 		}
-		hold := base + s.Hold(b, 0)
+		hold := base + s.Hold(b)
 		want := len(stream)
 		if !b.Final {
 			want = naiveHold(needles, stream[:cut])

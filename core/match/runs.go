@@ -22,7 +22,7 @@ const (
 
 // Runs finds the windows of a set of texts in a stream: the same sieve as for
 // needles, with every gram of every window in it; a gram that passes is a seed
-// and grows along the text on both sides. It is immutable.
+// and grows along the text on both sides. It is immutable. Nil Runs have no texts.
 type Runs struct {
 	sieve
 	text   []byte
@@ -127,20 +127,20 @@ func (r *Runs) sow(shortest int) {
 	}
 }
 
-// Find appends the runs of windows in the block: ranges of which each byte lies
+// Find returns the runs of windows in the block: ranges of which each byte lies
 // in a window of one text. Those that have no byte from b.From on may be left
-// out; the same range may be reported twice.
-func (r *Runs) Find(hits []Hit, b Block) []Hit {
-	if len(r.seeds) == 0 || len(b.Bytes) < r.stride+r.gram-1 {
-		return hits
+// out; the same range may be reported twice. They are valid until the next use
+// of c.
+func (r *Runs) Find(c *Scratch, b Block) []Hit {
+	c.begin(b)
+	if r != nil && len(r.seeds) > 0 && len(b.Bytes) >= r.stride+r.gram-1 {
+		r.scan(c, r)
 	}
-	c := cursor{b: b, hits: hits}
-	r.scan(&c, r)
 	return c.hits
 }
 
 // candidate grows the seeds of the gram with hash h that was found at i.
-func (r *Runs) candidate(c *cursor, i int, h uint64) {
+func (r *Runs) candidate(c *Scratch, i int, h uint64) {
 	bucket := h >> r.hshift
 	for _, s := range r.seeds[r.heads[bucket]:r.heads[bucket+1]] {
 		if c.grown(int(s.at)-i, i) || !bytes.Equal(r.text[s.at:int(s.at)+r.gram], c.b.Bytes[i:i+r.gram]) {
@@ -155,7 +155,7 @@ func (r *Runs) candidate(c *cursor, i int, h uint64) {
 type line struct{ diagonal, end int }
 
 // grown reports whether i lies in a stretch that was grown before.
-func (c *cursor) grown(diagonal, i int) bool {
+func (c *Scratch) grown(diagonal, i int) bool {
 	for _, l := range &c.lines {
 		if l.diagonal == diagonal && i < l.end {
 			return true
@@ -166,7 +166,7 @@ func (c *cursor) grown(diagonal, i int) bool {
 
 // grow follows the text from the seed as far as the block agrees, and reports
 // the windows in that stretch.
-func (r *Runs) grow(c *cursor, i int, s seed) {
+func (r *Runs) grow(c *Scratch, i int, s seed) {
 	x, at := r.texts[s.text], int(s.at)
 	p := c.b.Bytes
 	left := commonSuffix(r.text[x.start:at], p[:i])
@@ -175,7 +175,7 @@ func (r *Runs) grow(c *cursor, i int, s seed) {
 	c.line = (c.line + 1) % len(c.lines)
 	start, end := -1, 0 // of the run under way, in text
 	for k := at - left; k+x.window <= at+right; k++ {
-		if !r.starts[k] {
+		if !r.starts[k] || !c.b.opens(k+i-at) {
 			continue
 		}
 		if start >= 0 && k > end {
@@ -192,7 +192,7 @@ func (r *Runs) grow(c *cursor, i int, s seed) {
 	}
 }
 
-func (c *cursor) run(start, end, text int) {
+func (c *Scratch) run(start, end, text int) {
 	if end > c.b.From {
 		c.hits = append(c.hits, Hit{start, end, text})
 	}
@@ -212,12 +212,12 @@ func commonPrefix(a, b []byte) int {
 }
 
 // Hold returns the start of the longest suffix of the block that may still
-// become a window, not before from; len(b.Bytes) when there is none.
-func (r *Runs) Hold(b Block, from int) int {
-	if b.Final || len(r.seeds) == 0 {
+// become a window; len(b.Bytes) when there is none.
+func (r *Runs) Hold(b Block) int {
+	if r == nil || b.Final || len(r.seeds) == 0 {
 		return len(b.Bytes)
 	}
-	return r.under.find(r, b.Bytes, from)
+	return r.under.find(r, &b)
 }
 
 // Size returns about how many bytes of memory the set takes.

@@ -81,10 +81,10 @@ func checkRuns(t testing.TB, texts []Text, stream []byte, cuts ...[]int) {
 		base, fed := 0, 0
 		for n, cut := range append(slices.Clone(c), len(stream), len(stream)) {
 			b := Block{Bytes: stream[base:cut:cut], From: fed - base, Prev: -1, Final: n == len(c)+1}
-			for _, h := range r.Find(nil, b) {
+			for _, h := range r.Find(new(Scratch), b) {
 				got.add(base+h.Start, base+h.End, h.Needle)
 			}
-			hold, wantHold := base+r.Hold(b, 0), len(stream)
+			hold, wantHold := base+r.Hold(b), len(stream)
 			if !b.Final {
 				wantHold = naiveRunsHold(texts, stream[:cut])
 			}

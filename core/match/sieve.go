@@ -59,12 +59,12 @@ func tag(h uint64) uint32 { return uint32(h >> 8) }
 
 // An asker looks at a gram that passed: found at i, with hash h.
 type asker interface {
-	candidate(c *cursor, i int, h uint64)
+	candidate(c *Scratch, i int, h uint64)
 }
 
 // scan probes the gram at every stride-th byte of the block. Four probes are
 // made at a time, so that their loads overlap, and share one branch.
-func (v *sieve) scan(c *cursor, a asker) {
+func (v *sieve) scan(c *Scratch, a asker) {
 	p, s := c.b.Bytes, v.stride
 	mask, mul, bloom := v.mask, multiplier, v.bloom
 	shift, shift2 := v.shift&63, (v.shift-6)&63

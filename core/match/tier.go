@@ -63,31 +63,20 @@ func newFilter(shortest, n int) filter {
 	return f
 }
 
-// find appends the tier's hits in the block.
-func (t *tier) find(hits []Hit, b Block) []Hit {
-	if len(b.Bytes) < t.stride+t.gram-1 {
-		return hits
+// find adds the tier's hits in the block.
+func (t *tier) find(c *Scratch) {
+	if len(c.b.Bytes) < t.stride+t.gram-1 {
+		return
 	}
-	c := cursor{b: b, hits: hits}
-	t.scan(&c, t)
-	if t.crowd != nil && len(c.near) > 0 {
-		t.crowd.find(&c, t)
+	c.near = c.near[:0]
+	t.scan(c, t)
+	if t.crowd != nil {
+		t.crowd.find(c, t)
 	}
-	return c.hits
-}
-
-// cursor is what a scan of one block gathers.
-type cursor struct {
-	b    Block
-	hits []Hit
-	near []stretch // where the crowd must be asked, in order
-
-	lines [8]line // that were grown last
-	line  int
 }
 
 // candidate looks at the entries of the gram with hash h that was found at i.
-func (t *tier) candidate(c *cursor, i int, h uint64) {
+func (t *tier) candidate(c *Scratch, i int, h uint64) {
 	want := tag(h)
 	for n := t.heads[h>>t.hshift]; n >= 0; {
 		e := &t.entries[n]
@@ -110,10 +99,10 @@ func (t *tier) candidate(c *cursor, i int, h uint64) {
 }
 
 // report appends needle k, which ends at end, and those it ends with.
-func (t *tier) report(c *cursor, k, end int) {
+func (t *tier) report(c *Scratch, k, end int) {
 	for ; k >= 0; k = int(t.up[k]) {
 		h := Hit{end - int(t.at[k+1]-t.at[k]), end, int(t.id[k])}
-		if !t.word || c.b.encloses(h.Start, end) {
+		if c.b.opens(h.Start) && (!t.word || c.b.encloses(h.Start, end)) {
 			c.hits = append(c.hits, h)
 		}
 		if !t.every && !t.word {

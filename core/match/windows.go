@@ -112,34 +112,34 @@ func fold(p []byte, k int) uint32 {
 	return v
 }
 
-// find returns the first i, from from on, such that a window begins with s[i:].
-func (b *beginnings) find(r *Runs, s []byte, from int) int {
+// find returns the first i such that a window begins with s[i:].
+func (b *beginnings) find(r *Runs, block *Block) int {
+	s := block.Bytes
 	n := len(s)
 	if n == 0 || b.inner[s[n-1]>>6]>>(s[n-1]&63)&1 == 0 {
 		return n
 	}
-	i := max(from, n-b.max+1)
+	i := max(0, n-b.max+1)
 	if n < 2 || !has16(b.pairs, s[n-2:]) {
 		i = max(i, n-1)
 	} else if n >= 4 && !b.quads.has(four(s[n-4:])) {
 		i = max(i, n-3)
 	}
 	for ; i < n; i++ {
-		x := s[i:]
-		switch {
-		case len(x) == 1:
-			if b.ones[x[0]>>6]>>(x[0]&63)&1 != 0 {
-				return i
-			}
-		case len(x) < len(b.heads):
-			if b.heads[len(x)].has(fold(x, len(x))) && r.begins(x) {
-				return i
-			}
-		case b.heads[4].has(fold(x, 4)) && r.sprouts(x):
+		if b.may(s[i:]) && block.opens(i) && r.sprouts(s[i:]) {
 			return i
 		}
 	}
 	return n
+}
+
+// may reports whether a window may begin with x, from its first bytes.
+func (b *beginnings) may(x []byte) bool {
+	if len(x) == 1 {
+		return b.ones[x[0]>>6]>>(x[0]&63)&1 != 0
+	}
+	k := min(len(x), len(b.heads)-1)
+	return b.heads[k].has(fold(x, k))
 }
 
 // begins looks for a window that begins with x, through all texts: the bitsets
@@ -157,10 +157,10 @@ func (r *Runs) begins(x []byte) bool {
 }
 
 // sprouts looks for a window that begins with x and is longer, through the seeds
-// of its first gram.
+// of its first gram. What may begin with one byte does.
 func (r *Runs) sprouts(x []byte) bool {
 	if len(x) < r.gram {
-		return r.begins(x)
+		return len(x) == 1 || r.begins(x)
 	}
 	h := r.hash(x, 0)
 	if !r.has(h) {

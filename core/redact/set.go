@@ -1,4 +1,3 @@
-// Package redact masks secrets in a stream.
 package redact
 
 import (
@@ -7,12 +6,14 @@ import (
 	"slices"
 
 	"github.com/opaquevault/ov/core/match"
+	"github.com/opaquevault/ov/core/rule"
 	"github.com/opaquevault/ov/core/scan"
 	"github.com/opaquevault/ov/core/secret"
 )
 
-// ErrShort is returned for a value that is too short to be masked.
-var ErrShort = errors.New("shorter than 4 bytes: cannot be masked")
+// ErrShort is wrapped by the error of Compile for a value that is too short to
+// be masked.
+var ErrShort = errors.New("too short to be masked")
 
 // A Needle is a secret to mask and the name to put in its place.
 type Needle struct {
@@ -28,49 +29,90 @@ type Options struct {
 	Level       scan.Tier      // which of the scanners' rules are on
 }
 
+// Limits of Options.MinFragment.
+const (
+	minFragment     = 8
+	maxFragment     = 64
+	defaultFragment = 12
+)
+
 // A Set is a compiled set of needles. It is immutable: streams share it.
 type Set struct {
 	needles []Needle
 	options Options
-	exact   *match.Set
-	owner   []form // of each needle of exact
+	markers [][]byte
+	stream  finder    // looks at the stream as it is
+	view    finder    // looks at the squeezed view
+	rules   *rule.Set // or nil
 }
 
-// form is what a matcher's needle stands for.
-type form struct {
-	needle int
-	lane   Lanes
+// finder is what is looked for in one view of the stream. Either part may be nil.
+type finder struct {
+	whole *match.Set
+	runs  *match.Runs
+	// What the needles of whole and the texts of runs stand for.
+	wholeOf, runsOf []form
 }
 
-// Compile prepares the needles for the search.
+func (f *finder) empty() bool { return f.whole == nil && f.runs == nil }
+
+// Compile prepares the needles for the search. It fails if a value is too short
+// to be masked or the needles are too many; nothing is ever left out silently.
 func Compile(needles []Needle, o Options) (*Set, error) {
+	var rules *rule.Set
+	if len(o.Scanners) > 0 && o.Level > scan.Known {
+		var err error
+		if rules, err = rule.Compile(o.Scanners, o.Level); err != nil {
+			return nil, fmt.Errorf("compile rules: %w", err)
+		}
+	}
+	return compile(needles, o, rules)
+}
+
+func compile(needles []Needle, o Options, rules *rule.Set) (*Set, error) {
 	if o.Lanes == 0 {
 		o.Lanes = All
 	}
 	if o.MinFragment == 0 {
-		o.MinFragment = 12
+		o.MinFragment = defaultFragment
 	}
-	if o.MinFragment < 8 || o.MinFragment > 64 {
-		return nil, fmt.Errorf("compile needles: shortest fragment is %d bytes, want 8 to 64", o.MinFragment)
+	if o.MinFragment < minFragment || o.MinFragment > maxFragment {
+		return nil, fmt.Errorf("compile needles: shortest fragment is %d bytes, want %d to %d", o.MinFragment, minFragment, maxFragment)
 	}
-	s := &Set{needles: slices.Clone(needles), options: o}
-	var all []match.Needle
+	s := &Set{needles: slices.Clone(needles), options: o, rules: rules}
+	c := collector{options: o}
 	for i, n := range needles {
-		v := n.Value.Reveal()
-		if len(v) < match.MinLen {
-			return nil, fmt.Errorf("compile needle %q: %w", n.Name, ErrShort)
+		if n.Value.Len() < secret.MinMaskable {
+			return nil, fmt.Errorf("compile needle %q of %d bytes: %w", n.Name, n.Value.Len(), ErrShort)
 		}
-		if o.Lanes&Exact != 0 {
-			all = append(all, match.Needle{Bytes: v, Word: len(v) < 8})
-			s.owner = append(s.owner, form{i, Exact})
-		}
+		c.collect(i, n.Value.Reveal())
+		s.markers = append(s.markers, []byte("[REDACTED:"+n.Name+"]"))
 	}
 	var err error
-	s.exact, err = match.Compile(all)
-	return s, err
+	if s.stream, err = c.stream.compile(false); err != nil {
+		return nil, fmt.Errorf("compile needles: %w", err)
+	}
+	if s.view, err = c.view.compile(true); err != nil {
+		return nil, fmt.Errorf("compile needles: %w", err)
+	}
+	return s, nil
 }
 
 // With returns a set that looks for more needles as well.
 func (s *Set) With(more ...Needle) (*Set, error) {
-	return Compile(append(slices.Clip(s.needles), more...), s.options)
+	return compile(append(slices.Clip(s.needles), more...), s.options, s.rules)
+}
+
+// Size returns about how many bytes of memory the set takes.
+func (s *Set) Size() int {
+	n := 0
+	for _, f := range []*finder{&s.stream, &s.view} {
+		if f.whole != nil {
+			n += f.whole.Size()
+		}
+		if f.runs != nil {
+			n += f.runs.Size()
+		}
+	}
+	return n
 }

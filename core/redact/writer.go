@@ -3,16 +3,23 @@ package redact
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
 	"github.com/opaquevault/ov/core/match"
+	"github.com/opaquevault/ov/core/rule"
 )
 
-const bufferSize = 128 << 10
+// Sizes in bytes.
+const (
+	bufferSize = 128 << 10 // ReadFrom reads this much at once
+	blockSize  = 128 << 10 // a longer write is searched in blocks that fit the cache
+	firstPiece = 4 << 10   // copied behind what is held back, so that the rest need not be
+)
 
 // ErrClosed is returned by a write to a closed Writer.
-var ErrClosed = errors.New("redact: writer is closed")
+var ErrClosed = errors.New("write to a closed redactor")
 
 // A Mask is a masked range of the stream. It never holds bytes.
 type Mask struct {
@@ -22,7 +29,7 @@ type Mask struct {
 	Start, End int64  // offsets in the stream
 }
 
-// Count is how many ranges were masked for a needle in a lane.
+// A Count is how many ranges were masked for a needle in a lane, or for a rule.
 type Count struct {
 	Name string
 	Lane Lanes
@@ -30,202 +37,188 @@ type Count struct {
 	N    int64
 }
 
-// span is a range to mask, in offsets of the stream.
-type span struct {
-	start, end int64
-	who        form
+// A Writer masks what is written to it and passes the rest on. It is not safe
+// for concurrent use.
+type Writer struct {
+	dst  io.Writer
+	set  *Set
+	hook func(Mask)
+	err  error // of the sink, or ErrClosed: final
+
+	buf   []byte // what the next block begins with
+	base  int64  // offset of buf[0], or of the next byte
+	first int64  // what comes before is decided
+	seen  int64  // what comes before has been searched
+	prev  int    // the byte before first, or -1
+
+	rules   *rule.Stream
+	context int64 // offset of the first byte that the rules want to see again
+	view    view
+	edge    edge // of the view that begins at first
+	opens   func(int) bool
+	spans   []span // known, not yet emitted
+	scratch match.Scratch
+
+	out    int64 // what comes before has been passed on or masked
+	mask   Mask  // the last masked range
+	open   bool  // and whether what follows may still belong to it
+	counts map[counter]int64
 }
 
-// A Writer masks what is written to it and passes it on.
-type Writer struct {
-	dst     io.Writer
-	set     *Set
-	hook    func(Mask)
-	buf     []byte // carry: the bytes from base on that are not decided yet
-	base    int64  // offset of buf[0]
-	prev    int    // the byte before buf[0]
-	spans   []span // occurrences that are not emitted yet
-	hits    []match.Hit
-	out     int64 // everything before is passed on or masked
-	mask    Mask  // the last masked range, open while something can extend it
-	open    bool
-	counts  map[form]int64
-	err     error
-	markers [][]byte
+// counter is what ranges are counted by.
+type counter struct {
+	needle, rule int32
+	lane         Lanes
 }
 
 // NewWriter returns a Writer that masks the needles of s and writes to dst. The
-// hook, which may be nil, is told of each masked range when its end is known.
+// hook, which may be nil, is told of each masked range once its end is known.
 func NewWriter(dst io.Writer, s *Set, hook func(Mask)) *Writer {
-	w := &Writer{dst: dst, set: s, hook: hook, prev: -1, counts: map[form]int64{}}
-	w.name()
+	w := &Writer{dst: dst, set: s, hook: hook, counts: map[counter]int64{}}
+	w.opens = w.view.opens
+	w.begin()
 	return w
 }
 
-func (w *Writer) name() {
-	for _, n := range w.set.needles[len(w.markers):] {
-		w.markers = append(w.markers, []byte("[REDACTED:"+n.Name+"]"))
+// begin forgets the stream so far, but for its length.
+func (w *Writer) begin() {
+	w.prev, w.edge = -1, edge{joins: -1}
+	w.base, w.first, w.seen, w.context = w.out, w.out, w.out, w.out
+	if w.set.rules != nil {
+		w.rules = w.set.rules.NewStream()
 	}
 }
 
-// Write masks p and passes on what is decided. A failure of the sink is
-// returned, then and at each later call.
+// Write masks p and passes on what is decided. An error of the sink is returned,
+// then and from each later call: what was not written is lost, and the caller
+// should stop whoever writes.
 func (w *Writer) Write(p []byte) (int, error) {
-	if w.err != nil {
-		return 0, w.err
+	size := firstPiece
+	for rest := p; len(rest) > 0 && w.err == nil; {
+		n := min(len(rest), blockSize)
+		if len(w.buf) == 0 {
+			w.step(rest[:n:n], false)
+		} else {
+			// Copy a little behind what is held: when it is decided, the rest can be
+			// searched where it is.
+			n = min(n, size)
+			size *= 2
+			w.buf = append(w.buf, rest[:n]...)
+			w.step(w.buf, false)
+		}
+		rest = rest[n:]
 	}
-	from := len(w.buf)
-	w.buf = append(w.buf, p...)
-	if w.step(from, false); w.err != nil {
+	if w.err != nil {
 		return 0, w.err
 	}
 	return len(p), nil
 }
 
-// ReadFrom masks what r holds until its end. It does not end the stream.
+// ReadFrom masks what r holds, up to its end. It reads straight behind what is
+// held back. It does not end the stream.
 func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	var total int64
 	for w.err == nil {
-		from := len(w.buf)
+		held := len(w.buf)
 		w.buf = slices.Grow(w.buf, bufferSize)
-		n, err := r.Read(w.buf[from : from+bufferSize])
-		w.buf = w.buf[:from+n]
+		n, err := r.Read(w.buf[held : held+bufferSize])
+		if n < 0 || n > bufferSize {
+			return total, fmt.Errorf("read %T: impossible count %d", r, n)
+		}
 		total += int64(n)
-		if w.step(from, false); w.err != nil {
-			break
+		w.buf = w.buf[:held+n]
+		if n > 0 {
+			w.step(w.buf, false)
 		}
 		if err == io.EOF {
-			return total, nil
+			err = nil
+		} else if err == nil {
+			continue
 		}
-		if err != nil {
-			return total, err
-		}
+		return total, cmp.Or(w.err, err)
 	}
 	return total, w.err
 }
 
 // Flush ends the stream: what is held back is decided as if nothing followed,
-// and a new stream may begin. It is not for timers: a secret that is cut by a
-// Flush is two streams.
+// and another stream may begin. It is not for timers: a secret that is cut by a
+// Flush is not found.
 func (w *Writer) Flush() error {
 	if w.err != nil {
 		return w.err
 	}
-	w.step(len(w.buf), true)
-	w.prev = -1
+	w.step(w.buf, true)
+	w.shut()
+	w.begin()
 	return w.err
 }
 
 // Close flushes and refuses further writes. It does not close the sink.
 func (w *Writer) Close() error {
-	if errors.Is(w.err, ErrClosed) {
+	if w.err == ErrClosed {
 		return nil
 	}
 	err := w.Flush()
 	if w.err == nil {
 		w.err = ErrClosed
 	}
+	clear(w.buf[:cap(w.buf)])
+	clear(w.view.text[:cap(w.view.text)])
 	return err
 }
 
-// Add makes the needles known from the bytes held back now on.
+// Add makes more needles known to the stream, from the bytes held back now on.
 func (w *Writer) Add(more ...Needle) error {
 	s, err := w.set.With(more...)
 	if err != nil {
 		return err
 	}
+	if w.set.view.empty() {
+		w.edge = edge{joins: w.prev}
+	}
 	w.set = s
-	w.name()
+	w.seen = w.first // what is held back has not been searched for them
 	return nil
 }
 
-// Counts returns how many ranges were masked so far, by name and lane.
+// Held returns how many bytes are held back. Those of a masked range that may
+// yet go on are not: they are gone.
+func (w *Writer) Held() int {
+	out := w.out
+	if w.open {
+		out = max(out, w.mask.End)
+	}
+	return int(w.base-out) + len(w.buf)
+}
+
+// Echo passes on bytes that are held back if they are the end of what a person
+// has just typed: they are on the screen already, and without them typing seems
+// to hang. They can still turn out to begin a secret, and then what follows of it
+// is masked.
+func (w *Writer) Echo(typed []byte) error {
+	n := w.Held()
+	if n == 0 || n > len(typed) || len(w.spans) > 0 || w.err != nil {
+		return w.err
+	}
+	held := w.buf[len(w.buf)-n:]
+	if string(held) == string(typed[len(typed)-n:]) {
+		w.pass(w.buf, w.seen)
+	}
+	return w.err
+}
+
+// Counts returns how many ranges were masked so far, in the order of their names.
 func (w *Writer) Counts() []Count {
-	var all []Count
-	for f, n := range w.counts {
-		all = append(all, Count{Name: w.set.needles[f.needle].Name, Lane: f.lane, N: n})
+	all := make([]Count, 0, len(w.counts))
+	for c, n := range w.counts {
+		if c.needle < 0 {
+			all = append(all, Count{Rule: w.set.rules.Rule(int(c.rule)).ID, N: n})
+		} else {
+			all = append(all, Count{Name: w.set.needles[c.needle].Name, Lane: c.lane, N: n})
+		}
 	}
 	slices.SortFunc(all, func(a, b Count) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Lane, b.Lane))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Rule, b.Rule))
 	})
 	return all
-}
-
-// step finds what the bytes from buf[from] on make known, emits what is
-// decided and keeps the rest.
-func (w *Writer) step(from int, final bool) {
-	b := match.Block{Bytes: w.buf, From: from, Prev: w.prev, Final: final}
-	w.hits = w.set.exact.Find(w.hits[:0], b)
-	for _, h := range w.hits {
-		w.spans = append(w.spans, span{w.base + int64(h.Start), w.base + int64(h.End), w.set.owner[h.Needle]})
-	}
-	hold := w.set.exact.Hold(b)
-	w.emit(w.base + int64(hold))
-	if final {
-		w.shut()
-	}
-	if hold > 0 {
-		w.prev = int(w.buf[hold-1])
-	}
-	w.base += int64(hold)
-	w.buf = w.buf[:copy(w.buf, w.buf[hold:])]
-}
-
-// emit passes on or masks everything before the offset to.
-func (w *Writer) emit(to int64) {
-	slices.SortFunc(w.spans, func(a, b span) int {
-		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end), cmp.Compare(a.who.needle, b.who.needle), cmp.Compare(a.who.lane, b.who.lane))
-	})
-	n := 0
-	for _, s := range w.spans {
-		if s.start >= to {
-			break
-		}
-		n++
-		if w.open && s.start <= w.mask.End {
-			w.mask.End = max(w.mask.End, s.end)
-			continue
-		}
-		w.pass(s.start)
-		w.shut()
-		w.put(w.markers[s.who.needle])
-		w.counts[s.who]++
-		w.mask = Mask{Name: w.set.needles[s.who.needle].Name, Lane: s.who.lane, Start: s.start, End: s.end}
-		w.open = true
-	}
-	w.spans = w.spans[:copy(w.spans, w.spans[n:])]
-	w.pass(to)
-	if w.open && w.mask.End < to {
-		w.shut()
-	}
-}
-
-// pass writes the unmasked bytes before the offset to.
-func (w *Writer) pass(to int64) {
-	if w.open {
-		w.out = max(w.out, min(to, w.mask.End))
-	}
-	if w.out < to {
-		w.put(w.buf[w.out-w.base : to-w.base])
-		w.out = to
-	}
-}
-
-// shut tells the hook of the last masked range.
-func (w *Writer) shut() {
-	if w.open && w.hook != nil {
-		w.hook(w.mask)
-	}
-	w.open = false
-}
-
-func (w *Writer) put(p []byte) {
-	if w.err != nil || len(p) == 0 {
-		return
-	}
-	n, err := w.dst.Write(p)
-	if err == nil && n < len(p) {
-		err = io.ErrShortWrite
-	}
-	w.err = err
 }

@@ -1,0 +1,130 @@
+package redact
+
+import (
+	"io"
+	"slices"
+
+	"github.com/opaquevault/ov/core/match"
+)
+
+// step takes the block p, of which the first bytes were in the block before.
+//
+//  1. The rules and the finders look at it: spans, and how far it is decided.
+//  2. What is decided is passed on, with markers for the spans.
+//  3. What is not, and what the rules want to see again, is kept.
+func (w *Writer) step(p []byte, final bool) {
+	end := w.base + int64(len(p))
+	// 1.
+	pass, keep := w.ask(p, final)
+	skip := int(w.first - w.base)
+	b := match.Block{Bytes: p[skip:], From: int(w.seen - w.first), Prev: w.prev, Final: final}
+	first := w.first + int64(w.search(b, w.first))
+	w.seen = end
+	// 2.
+	w.emit(p, min(first, pass))
+	// 3.
+	if n := int(first - w.first); n > 0 {
+		w.prev = int(b.Bytes[n-1])
+		if !w.set.view.empty() {
+			w.edge = w.view.edgeAt(n)
+		}
+		w.first = first
+	}
+	w.keep(p, min(first, keep))
+}
+
+// ask runs the rules over p. It returns the offset up to which they have decided
+// and the one from which they want to see the bytes again.
+func (w *Writer) ask(p []byte, final bool) (pass, keep int64) {
+	if w.rules == nil {
+		end := w.base + int64(len(p))
+		return end, end
+	}
+	r := w.rules.Scan(p[w.context-w.base:], final)
+	for _, g := range r.Ranges {
+		w.spans = append(w.spans, span{w.context + int64(g.Start), w.context + int64(g.End), form{needle: -1}, int32(g.Rule)})
+	}
+	pass = w.context + int64(r.Pass)
+	w.context += int64(r.Keep)
+	return pass, w.context
+}
+
+// keep makes the bytes of p from the offset on the beginning of the next block.
+func (w *Writer) keep(p []byte, from int64) {
+	rest := p[from-w.base:]
+	if len(w.buf) > 0 {
+		w.buf = w.buf[:copy(w.buf, rest)] // p is in buf
+	} else {
+		w.buf = append(w.buf, rest...)
+	}
+	w.base = from
+}
+
+// emit passes on or masks everything before the offset to, which p reaches.
+func (w *Writer) emit(p []byte, to int64) {
+	if len(w.spans) > 1 {
+		slices.SortFunc(w.spans, span.order)
+	}
+	n := 0
+	for ; n < len(w.spans) && w.spans[n].start < to; n++ {
+		s := &w.spans[n]
+		if w.open && s.start <= w.mask.End {
+			w.mask.End = max(w.mask.End, s.end)
+			continue
+		}
+		w.pass(p, s.start)
+		w.shut()
+		w.start(s)
+	}
+	w.spans = w.spans[:copy(w.spans, w.spans[n:])]
+	w.pass(p, to)
+	if w.open && w.mask.End < to {
+		w.shut()
+	}
+}
+
+// start begins a masked range with its marker.
+func (w *Writer) start(s *span) {
+	w.mask = Mask{Start: s.start, End: s.end}
+	if s.who.needle < 0 {
+		w.mask.Rule = w.set.rules.Rule(int(s.rule)).ID
+		w.write(marker(w.mask.Rule))
+	} else {
+		w.mask.Name, w.mask.Lane = w.set.needles[s.who.needle].Name, s.who.lane
+		w.write(w.set.markers[s.who.needle])
+	}
+	w.counts[counter{s.who.needle, s.rule, s.who.lane}]++
+	w.open = true
+}
+
+func marker(name string) []byte { return []byte("[REDACTED:" + name + "]") }
+
+// shut tells the hook of the masked range that has ended.
+func (w *Writer) shut() {
+	if w.open && w.hook != nil {
+		w.hook(w.mask)
+	}
+	w.open = false
+}
+
+// pass writes the bytes of p before the offset to that are in no masked range.
+func (w *Writer) pass(p []byte, to int64) {
+	if w.open {
+		w.out = max(w.out, min(to, w.mask.End))
+	}
+	if w.out < to {
+		w.write(p[w.out-w.base : to-w.base])
+		w.out = to
+	}
+}
+
+func (w *Writer) write(p []byte) {
+	if w.err != nil {
+		return
+	}
+	n, err := w.dst.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	w.err = err
+}

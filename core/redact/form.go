@@ -1,0 +1,98 @@
+package redact
+
+import (
+	"github.com/opaquevault/ov/core/encode"
+	"github.com/opaquevault/ov/core/match"
+)
+
+// form is what a matcher's needle or text stands for.
+type form struct {
+	needle int32
+	lane   Lanes
+	piece  bool // only a piece of it was found
+}
+
+// collector gathers the forms of all values, sorted by who looks for them.
+type collector struct {
+	options      Options
+	stream, view heap
+}
+
+// heap is what one finder will look for.
+type heap struct {
+	needles []match.Needle
+	texts   []match.Text
+	whole   []form // of needles
+	runs    []form // of texts
+}
+
+// collect adds the forms of a value in the lanes that are on.
+func (c *collector) collect(needle int, value []byte) {
+	src := encode.New(value)
+	lanes := c.options.Lanes
+	exact := src.Exact()
+	var encoded []encode.Form
+	if lanes&Encoded != 0 {
+		encoded = src.Encoded()
+	}
+	if lanes&Exact != 0 {
+		c.stream.add(needle, Exact, exact)
+	}
+	c.stream.add(needle, Encoded, encoded)
+	if lanes&Fragments != 0 {
+		c.stream.cut(needle, Fragments, exact, c.options.MinFragment)
+		c.stream.cut(needle, Fragments, encoded, c.options.MinFragment)
+	}
+	if lanes&Squeezed != 0 {
+		squeezed := src.Squeezed()
+		for i := range squeezed {
+			squeezed[i].Bytes = squeeze(squeezed[i].Bytes)
+		}
+		c.view.add(needle, Squeezed, squeezed)
+		if lanes&Fragments != 0 {
+			c.view.cut(needle, Squeezed, squeezed, c.options.MinFragment)
+		}
+	}
+}
+
+func (h *heap) add(needle int, lane Lanes, forms []encode.Form) {
+	for _, f := range forms {
+		if len(f.Bytes) >= match.MinLen && (lane != Squeezed || len(f.Bytes) >= minSqueezed) {
+			h.needles = append(h.needles, match.Needle{Bytes: f.Bytes, Word: f.Word})
+			h.whole = append(h.whole, form{int32(needle), lane, false})
+		}
+	}
+}
+
+// minSqueezed is the length of the shortest form looked for in the view.
+const minSqueezed = 8
+
+// cut adds the forms whose fragments say enough about the value.
+func (h *heap) cut(needle int, lane Lanes, forms []encode.Form, least int) {
+	for _, f := range forms {
+		n := f.Window(least)
+		if n > match.MaxWindow || len(f.Bytes) < n {
+			continue
+		}
+		if at := f.Specific(n); at != nil {
+			h.texts = append(h.texts, match.Text{Bytes: f.Bytes, Window: n, At: at})
+			h.runs = append(h.runs, form{int32(needle), lane, true})
+		}
+	}
+}
+
+// compile builds the finder; every asks for all needles that end at a byte.
+func (h *heap) compile(every bool) (f finder, err error) {
+	f.wholeOf, f.runsOf = h.whole, h.runs
+	if len(h.needles) > 0 {
+		if f.whole, err = match.Compile(h.needles, every); err != nil {
+			return finder{}, err
+		}
+	}
+	if len(h.texts) > 0 {
+		if f.runs, err = match.CompileRuns(h.texts); err != nil {
+			return finder{}, err
+		}
+	}
+	return f, nil
+}

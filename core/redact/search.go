@@ -1,0 +1,98 @@
+package redact
+
+import (
+	"cmp"
+
+	"github.com/opaquevault/ov/core/match"
+)
+
+// span is a range to mask, in offsets of the stream.
+type span struct {
+	start, end int64
+	who        form
+	rule       int32 // index in the set's rules if who.needle < 0
+}
+
+// order sorts spans by start. Of those that start together the first one names
+// the range: needles before rules, whole forms before pieces, the longest of the
+// whole forms, then by lane and needle. How long a piece is does not count: that
+// may depend on where the stream was cut.
+func (a span) order(b span) int {
+	if c := cmp.Compare(a.start, b.start); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.class(), b.class()); c != 0 {
+		return c
+	}
+	if a.class() == 0 {
+		if c := cmp.Compare(b.end, a.end); c != 0 {
+			return c
+		}
+	}
+	return cmp.Or(
+		cmp.Compare(rank(a.who.lane), rank(b.who.lane)),
+		cmp.Compare(a.who.needle, b.who.needle),
+		cmp.Compare(a.rule, b.rule),
+		cmp.Compare(b.end, a.end))
+}
+
+func (a span) class() int {
+	switch {
+	case a.who.needle < 0:
+		return 2
+	case a.who.piece:
+		return 1
+	}
+	return 0
+}
+
+// rank puts what stands in the stream before what stands in its view.
+func rank(l Lanes) int {
+	if l == Squeezed {
+		return int(All)
+	}
+	return int(l)
+}
+
+// search looks at the stretch b of the stream, which begins at offset base. It
+// gathers the spans that became known and returns from where on b is undecided.
+func (w *Writer) search(b match.Block, base int64) int {
+	hold := len(b.Bytes)
+	if f := &w.set.stream; !f.empty() {
+		for _, h := range f.whole.Find(&w.scratch, b) {
+			w.add(base, h.Start, h.End, f.wholeOf[h.Needle])
+		}
+		for _, h := range f.runs.Find(&w.scratch, b) {
+			w.add(base, h.Start, h.End, f.runsOf[h.Needle])
+		}
+		hold = min(f.whole.Hold(b), f.runs.Hold(b))
+	}
+	if f := &w.set.view; !f.empty() {
+		hold = min(hold, w.searchView(f, b, base))
+	}
+	return hold
+}
+
+func (w *Writer) add(base int64, start, end int, who form) {
+	w.spans = append(w.spans, span{start: base + int64(start), end: base + int64(end), who: who})
+}
+
+// searchView does the same in the squeezed view of b.
+func (w *Writer) searchView(f *finder, b match.Block, base int64) int {
+	v := &w.view
+	v.build(b.Bytes, w.edge)
+	s := match.Block{Bytes: v.text, From: v.index(b.From), Prev: -1, Final: b.Final, Open: w.opens}
+	w.addView(base, f.whole.Find(&w.scratch, s), f.wholeOf)
+	w.addView(base, f.runs.Find(&w.scratch, s), f.runsOf)
+	hold := min(f.whole.Hold(s), f.runs.Hold(s))
+	if hold == len(v.text) {
+		return len(b.Bytes)
+	}
+	return v.origin(hold)
+}
+
+func (w *Writer) addView(base int64, hits []match.Hit, of []form) {
+	for _, h := range hits {
+		w.add(base, w.view.origin(h.Start), w.view.origin(h.End-1)+1, of[h.Needle])
+	}
+}

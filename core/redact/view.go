@@ -1,0 +1,264 @@
+package redact
+
+import "bytes"
+
+// maxGap is how many bytes may be left out between two bytes of the view before
+// they no longer belong together.
+const maxGap = 256
+
+// rift stands in a view where a gap is too long, or a colon and a space have
+// ended a label: nothing matches across it. No other byte of a view is zero.
+const rift = 0
+
+// left says which bytes the view leaves out: white space, control characters,
+// quotes and what else stands between the pieces of a value that was wrapped,
+// dumped or listed.
+var left = func() (t [256]bool) {
+	for c := range 0x28 {
+		t[c] = true
+	}
+	t[','], t['-'], t[':'], t['\\'] = true, true, true, true
+	return t
+}()
+
+// kept is 1 for the bytes that a view keeps.
+var kept = func() (t [256]uint8) {
+	for c := range t {
+		if !left[c] {
+			t[c] = 1
+		}
+	}
+	return t
+}()
+
+// squeeze returns what the view keeps of a form.
+func squeeze(p []byte) []byte {
+	out := make([]byte, 0, len(p))
+	for _, c := range p {
+		if !left[c] {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// A view is a stretch of the stream without escape sequences and the bytes that
+// are left out. Each byte of it is one of the stretch.
+type view struct {
+	text  []byte
+	marks []mark
+	win   []byte
+	edge  edge
+}
+
+// A mark says that text[to] was win[from]. Up to the next mark every byte of win
+// that the table keeps is in text.
+type mark struct{ from, to int }
+
+// edge is what the view of a stretch needs to know of the bytes before it.
+type edge struct {
+	esc   escape
+	colon bool // the byte before is a colon
+	joins int  // the byte before, if the view keeps it; else -1
+}
+
+// chunk is how many bytes are copied between two marks.
+const chunk = 64
+
+// build makes the view of win.
+func (v *view) build(win []byte, e edge) {
+	v.win, v.edge, v.marks = win, e, v.marks[:0]
+	if cap(v.text) <= len(win) {
+		v.text = make([]byte, len(win)+len(win)/4+chunk)
+	}
+	v.text = v.text[:cap(v.text)]
+	c := copier{view: v}
+	switch {
+	case e.esc.mode != plain:
+		c.i = e.esc.skip(win, 0)
+	case e.colon && len(win) > 0 && win[0] == ' ':
+		c.rift(1)
+	}
+	esc, colon := next(win, c.i, "\x1b"), next(win, c.i, ": ")
+	for c.i < len(win) {
+		c.plain(min(esc, colon))
+		switch c.i {
+		case len(win):
+		case esc:
+			s := escape{mode: escaped}
+			c.i = s.skip(win, c.i+1)
+			esc = next(win, c.i, "\x1b")
+		case colon:
+			c.rift(c.i + 2)
+		}
+		if colon < c.i {
+			colon = next(win, c.i, ": ")
+		}
+	}
+	if c.i-c.last > maxGap {
+		c.rift(c.i)
+	}
+	v.text = v.text[:c.o]
+}
+
+func next(p []byte, from int, what string) int {
+	if k := bytes.Index(p[from:], []byte(what)); k >= 0 {
+		return from + k
+	}
+	return len(p)
+}
+
+// copier is a view under construction.
+type copier struct {
+	*view
+	i, o int // bytes of win and of text that are done
+	last int // the end of the last byte that was kept
+}
+
+// rift puts one and goes on at i.
+func (c *copier) rift(i int) {
+	c.text[c.o] = rift
+	c.o++
+	c.i, c.last = i, i
+}
+
+// plain copies up to stop. No escape sequence and no label ends before it.
+func (c *copier) plain(stop int) {
+	start := c.i
+	c.gap(stop)
+	for c.i < stop {
+		c.marks = append(c.marks, mark{c.i, c.o})
+		end := min(c.i+chunk, stop)
+		o := compact(c.text, c.o, c.win[c.i:end])
+		if o == c.o {
+			c.last = c.lastKept(start)
+			c.gap(stop)
+			continue
+		}
+		c.i, c.o = end, o
+	}
+	c.last = c.lastKept(start)
+}
+
+// compact copies the bytes of p that are kept to text[o:] and returns where the
+// next one goes. Each byte is stored and then kept or overwritten: there is no
+// branch to mispredict.
+func compact(text []byte, o int, p []byte) int {
+	text = text[o:]
+	text = text[:len(p)]
+	n := 0
+	for _, c := range p {
+		text[n] = c
+		n += int(kept[c])
+	}
+	return o + n
+}
+
+// lastKept returns the end of the last kept byte in win[start:i].
+func (c *copier) lastKept(start int) int {
+	for i := c.i; i > start; i-- {
+		if !left[c.win[i-1]] {
+			return i
+		}
+	}
+	return c.last
+}
+
+// gap passes over bytes that are left out. If a byte that is kept follows too
+// far behind the one before, a rift comes between.
+func (c *copier) gap(stop int) {
+	for c.i < stop && left[c.win[c.i]] {
+		c.i++
+	}
+	if c.i < stop && c.i-c.last > maxGap {
+		c.rift(c.i)
+	}
+}
+
+// mark returns the last mark for which f holds; f holds up to some mark.
+func (v *view) mark(f func(mark) bool) int {
+	lo, hi := 0, len(v.marks)
+	for lo < hi {
+		if k := int(uint(lo+hi) >> 1); f(v.marks[k]) {
+			lo = k + 1
+		} else {
+			hi = k
+		}
+	}
+	return lo - 1
+}
+
+// origin returns where in win the byte text[i] was. It is not a rift.
+func (v *view) origin(i int) int {
+	m := v.marks[v.mark(func(m mark) bool { return m.to <= i })]
+	for n := i - m.to; ; m.from++ {
+		if left[v.win[m.from]] {
+			continue
+		}
+		if n == 0 {
+			return m.from
+		}
+		n--
+	}
+}
+
+// index returns how many bytes of the view come from win[:at].
+func (v *view) index(at int) int {
+	k := v.mark(func(m mark) bool { return m.from <= at })
+	if k < 0 {
+		return 0
+	}
+	m, most := v.marks[k], len(v.text)
+	if k+1 < len(v.marks) {
+		most = v.marks[k+1].to
+	}
+	for _, c := range v.win[m.from:at] {
+		m.to += int(kept[c])
+	}
+	return min(m.to, most)
+}
+
+// edgeAt returns the edge of a view that begins at win[at:].
+func (v *view) edgeAt(at int) edge {
+	if at == 0 {
+		return v.edge
+	}
+	s, i := v.edge.esc, 0
+	if k := bytes.LastIndexByte(v.win[:at], esc); k >= 0 {
+		s, i = escape{mode: escaped}, k+1
+	}
+	if s.mode != plain && s.skip(v.win[:at], i) == at {
+		return edge{esc: s, joins: -1}
+	}
+	e := edge{joins: -1, colon: v.win[at-1] == ':'}
+	if !left[v.win[at-1]] {
+		e.joins = int(v.win[at-1])
+	}
+	return e
+}
+
+// solid is how long the first piece of a match must be if it starts inside a
+// word: the end of a line of text would be held back otherwise, for want of a
+// next one that makes a match of its last letter.
+const solid = 4
+
+// opens reports whether a match may start at text[i].
+func (v *view) opens(i int) bool {
+	at := v.origin(i)
+	switch {
+	case at == 0:
+		if !alphanumeric(v.edge.joins) {
+			return true
+		}
+	case i == 0 || v.text[i-1] == rift || v.origin(i-1) != at-1 || !alphanumeric(int(v.text[i-1])):
+		return true
+	}
+	if i+solid > len(v.text) {
+		return len(v.win)-at == len(v.text)-i // it goes on where the block ends
+	}
+	return v.text[i+solid-1] != rift && v.origin(i+solid-1) == at+solid-1
+}
+
+func alphanumeric(c int) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
