@@ -45,9 +45,6 @@ func (c *collector) collect(needle int, value []byte) {
 	}
 	if lanes&Squeezed != 0 {
 		squeezed := src.Squeezed()
-		for i := range squeezed {
-			squeezed[i].Bytes = squeeze(squeezed[i].Bytes)
-		}
 		c.view.add(needle, Squeezed, squeezed)
 		if lanes&Fragments != 0 {
 			c.view.cut(needle, Squeezed, squeezed, c.options.MinFragment)

@@ -1,6 +1,10 @@
 package redact
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/opaquevault/ov/core/encode"
+)
 
 // maxGap is how many bytes may be left out between two bytes of the view before
 // they no longer belong together.
@@ -10,14 +14,11 @@ const maxGap = 256
 // ended a label: nothing matches across it. No other byte of a view is zero.
 const rift = 0
 
-// left says which bytes the view leaves out: white space, control characters,
-// quotes and what else stands between the pieces of a value that was wrapped,
-// dumped or listed.
+// left says which bytes the view leaves out.
 var left = func() (t [256]bool) {
-	for c := range 0x28 {
-		t[c] = true
+	for c := range t {
+		t[c] = encode.Separator(byte(c))
 	}
-	t[','], t['-'], t[':'], t['\\'] = true, true, true, true
 	return t
 }()
 
@@ -30,17 +31,6 @@ var kept = func() (t [256]uint8) {
 	}
 	return t
 }()
-
-// squeeze returns what the view keeps of a form.
-func squeeze(p []byte) []byte {
-	out := make([]byte, 0, len(p))
-	for _, c := range p {
-		if !left[c] {
-			out = append(out, c)
-		}
-	}
-	return out
-}
 
 // A view is a stretch of the stream without escape sequences and the bytes that
 // are left out. Each byte of it is one of the stretch.
