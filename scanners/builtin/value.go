@@ -1,0 +1,159 @@
+package builtin
+
+import (
+	"bytes"
+	b64 "encoding/base64"
+	"strings"
+)
+
+// parseValue returns the end of the value that starts at g.end. line says that
+// its label starts the line, so that only white space ends it; percent that
+// percent-escapes belong to it.
+func parseValue(w []byte, g gap, line, percent, final bool) (end int, more bool) {
+	i := g.end
+	for i < len(w) {
+		c := w[i]
+		if !final && len(w)-i < 8 && opensEscape(c) && escape(w[i:]) == 0 {
+			return i, true
+		}
+		n := escape(w[i:])
+		if n > 0 && c == '%' && percent {
+			i += n
+			continue
+		}
+		if g.quote != 0 {
+			switch {
+			case c == '\n' || c == g.quote || g.slash && n == 2 && w[i+1] == g.quote || c == 0x1b || g.slash && n == 2 && w[i+1] == 'n':
+				return i, false
+			case c == '\\' && n == 2:
+				i++ // a quote or a backslash of the value
+			}
+			i++
+			continue
+		}
+		if isSpace(c) || c < 0x20 || c == 0x7f || c == '"' || c == '\'' || c == '`' || n > 0 || c == '<' {
+			return i, false
+		}
+		if !line && strings.IndexByte(",;<>|&)}](", c) >= 0 {
+			return i, false
+		}
+		i++
+	}
+	return i, !final
+}
+
+// trim takes the punctuation of a sentence off the end.
+func trim(v []byte) []byte { return bytes.TrimRight(v, ".,:;!?") }
+
+// stands reports whether v stands for a value or refers to one.
+func stands(v []byte) bool {
+	if filler(v) {
+		return true
+	}
+	switch v[0] {
+	case '<', '{', '[', '(', '*':
+		return true
+	case '$', '%', '@', '&':
+		if len(v) > 1 && (v[1] == '{' || v[1] == '(') {
+			return true
+		}
+		end := word.run(v, 1)
+		if len(v) > 1 && !isDigit(v[1]) && end > 2 && (end == len(v) || v[end] == '/' || v[end] == '.' || v[end] == ':' || v[end] == '}') {
+			return true
+		}
+	}
+	l := strings.ToLower(string(v[:min(len(v), 64)]))
+	for _, s := range []string{"redacted", "placeholder", "your-", "your_", "yourapi", "changeme", "example", "process.env", "os.environ", "getenv", "secrets.", "vault:", "op://", "ref+", "arn:", "sha256:", "sha512-", "sha1-", "h1:", "file:", "enc[", "xxxx", "****", "..."} {
+		if strings.Contains(l, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// wordy reports whether v reads like words, names, a path, a version, a date or
+// a number: each part between separators is a word or a short number.
+func wordy(v []byte) bool {
+	parts := 0
+	for part := range bytes.FieldsFuncSeq(v, func(r rune) bool { return r < 0x80 && !isAlnum(byte(r)) }) {
+		parts++
+		if !plainPart(part) {
+			return false
+		}
+	}
+	return parts > 0
+}
+
+// plainPart: letters in a usual case with a short number before or after.
+func plainPart(p []byte) bool {
+	letters := bytes.Trim(p, "0123456789")
+	if len(letters) == 0 {
+		return len(p) <= 19
+	}
+	if len(p)-len(letters) > 4 {
+		return false
+	}
+	turns := 0
+	for i, c := range letters {
+		if !isLetter(c) {
+			return false
+		}
+		if i > 0 && isUpper(c) && isLower(letters[i-1]) {
+			turns++
+		}
+		if i > 1 && isLower(c) && isUpper(letters[i-1]) && isUpper(letters[i-2]) {
+			turns++
+		}
+	}
+	return turns*4 <= len(letters) && !(len(letters) > 24 && turns > 3)
+}
+
+// random reports whether v looks drawn at random: least bytes long, letters and
+// digits or letters of both cases in disorder, and not wordy.
+func random(v []byte, least int) bool {
+	if len(v) < least || stands(v) || wordy(v) || !mixed(v) {
+		return false
+	}
+	kinds := map[byte]bool{}
+	for _, c := range v {
+		kinds[c] = true
+	}
+	return len(kinds) >= min(6, least)
+}
+
+// dateLike: 2026-01-02T03:04:05Z, 10.0.0.5:6379.
+func dateLike(v []byte) bool {
+	other, marks := 0, 0
+	for _, c := range v {
+		switch {
+		case c == '-' || c == ':' || c == '.' || c == '/' || c == '+':
+			marks++
+		case !isDigit(c):
+			other++
+		}
+	}
+	return other <= 2 && len(v) > other && (marks > 0 || len(v) < 20)
+}
+
+// credential decodes base64 and reports whether user:password comes out.
+func credential(v []byte) bool {
+	t := strings.TrimRight(string(v), "=")
+	for _, enc := range []*b64.Encoding{b64.RawStdEncoding, b64.RawURLEncoding} {
+		d, err := enc.DecodeString(t)
+		if err != nil {
+			continue
+		}
+		i := bytes.IndexByte(d, ':')
+		return i >= 0 && printable(d)
+	}
+	return false
+}
+
+func printable(b []byte) bool {
+	for _, c := range b {
+		if c < 0x20 || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
