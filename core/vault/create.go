@@ -66,7 +66,7 @@ func Create(ctx context.Context, st blob.Store, dir string, password secret.Valu
 	v := &Vault{st: st, dir: dir, now: time.Now, vault: id, device: dev.id, keys: newKeyring(o.Alloc)}
 	v.keys.vk = v.keys.keep(seal.NewKey(seal.KeySize))
 	v.keys.seen = v.keys.keep(seal.DeviceSubkey(dev.secretKey, id, "seen"))
-	v.keys.device = v.keys.keep(signKey)
+	v.keys.setDevice(signKey)
 	v.keys.audit = [][]byte{v.keys.keep(seal.Subkey(v.keys.vk, "audit"))}
 	v.state = firstState(dev, v.keys.device)
 	dev.sign = [][]byte{dev.sealSign(v.keys.vk, v.keys.device)}
@@ -75,13 +75,13 @@ func Create(ctx context.Context, st blob.Store, dir string, password secret.Valu
 	if err := dev.write(dir); err != nil {
 		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
 	}
-	if err := writeSeen(dir, mark{vault: id, floor: suite}, v.keys.seen, v.keys.vk, true); err != nil {
+	if err := writeSeen(dir, mark{vault: id, floor: suite}, v.keys, true); err != nil {
 		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
 	}
 	err = v.write(ctx, func(t *tx) error {
 		t.next.Floor = suite
-		t.putSlot(master, suite, seal.ID(seal.NewKey(32)), 1, v.keys.vk)
-		t.putList(nil)
+		t.putSlot(v.keys.vk, master, suite, seal.ID(seal.NewKey(32)), 1)
+		t.putList(v.keys.vk, nil)
 		return nil
 	})
 	if errors.Is(err, ErrConflict) {

@@ -15,6 +15,7 @@ type keyring struct {
 	vk     []byte             // the vault key
 	seen   []byte             // MACs the file of what was seen, from the Secret Key
 	device ed25519.PrivateKey // signs manifests
+	mark   []byte             // MACs it a second time, from the device's key
 	audit  [][]byte           // of the audit log, the current one first
 	envs   map[seal.EnvID]*seal.EnvKey
 }
@@ -33,6 +34,12 @@ func (k *keyring) keep(b []byte) []byte {
 	clear(b)
 	k.kept = append(k.kept, out)
 	return out
+}
+
+// setDevice keeps the device's signing key and what is derived from it.
+func (k *keyring) setDevice(key ed25519.PrivateKey) {
+	k.mark = k.keep(seal.Subkey(key.Seed(), "seen"))
+	k.device = k.keep(key)
 }
 
 // addEnv keeps an environment's key.

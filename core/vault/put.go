@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -74,7 +73,7 @@ func (t *tx) putValue(ctx context.Context, ref secret.Ref, value secret.Value, p
 	if p.Strength > 0 && p.Strength < weakBits {
 		m.Flags |= seal.FlagWeak
 	}
-	return t.putVersion(ctx, key, m, value)
+	return t.putVersion(key, m, value), nil
 }
 
 // current is the newest version of a secret as a tx sees it, sealed.
@@ -131,14 +130,6 @@ func (t *tx) meta(ctx context.Context, c current, ref secret.Ref, before Before)
 		return seal.Meta{}, openError(fmt.Sprintf("secret %q", ref), err)
 	}
 	return m, nil
-}
-
-// putVersion seals a version and describes it.
-func (t *tx) putVersion(ctx context.Context, key *seal.EnvKey, m seal.Meta, value secret.Value) (Info, error) {
-	m.Created, m.Device = cmp.Or(m.Created, t.now()), t.v.device
-	n := t.putSecret(key, m, value)
-	m.Time, m.Size = t.now(), uint32(value.Len())
-	return infoOf(m, n), nil
 }
 
 // Limits of tags.

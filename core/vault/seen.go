@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/opaquevault/ov/core/seal"
 )
@@ -46,11 +45,11 @@ func (m mark) body() []byte {
 }
 
 // bytes returns the stored form: body, MAC under the Secret Key, MAC under the
-// vault key. The first can be checked before the vault is open, the second
-// cannot be forged by who has only the device's files.
-func (m mark) bytes(seenKey, vk []byte) []byte {
+// device's signing key. The first can be checked before the vault is open, the
+// second cannot be forged by who has only the device's files.
+func (m mark) bytes(k *keyring) []byte {
 	b := m.body()
-	return append(append(b, mac(seenKey, b)...), mac(vk, b)...)
+	return append(append(b, mac(k.seen, b)...), mac(k.mark, b)...)
 }
 
 func mac(key, b []byte) []byte {
@@ -108,18 +107,15 @@ func newestMark(b, seenKey []byte) (best mark, bestMAC []byte, place int, found 
 
 // writeSeen remembers m, unless something newer is remembered already; force
 // forgets what was seen before.
-func writeSeen(dir string, m mark, seenKey, vk []byte, force bool) error {
-	f, err := os.OpenFile(filepath.Join(dir, seenFile), os.O_RDWR|os.O_CREATE, 0o600)
+func writeSeen(dir string, m mark, k *keyring, force bool) error {
+	f, err := openLocked(filepath.Join(dir, seenFile))
 	if err != nil {
 		return fmt.Errorf("remember what was seen: %w", err)
 	}
-	defer f.Close() // releases the lock
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		return fmt.Errorf("remember what was seen: %w", err)
-	}
+	defer f.Close() // lets go of the lock
 	b := make([]byte, 2*seenSize)
 	n, _ := f.ReadAt(b, 0)
-	last, _, place, found := newestMark(b[:n], seenKey)
+	last, _, place, found := newestMark(b[:n], k.seen)
 	switch {
 	case force:
 		place = 0
@@ -132,7 +128,7 @@ func writeSeen(dir string, m mark, seenKey, vk []byte, force bool) error {
 		place = 1 - place
 	}
 	out := make([]byte, seenSize)
-	copy(out, m.bytes(seenKey, vk))
+	copy(out, m.bytes(k))
 	if _, err := f.WriteAt(out, int64(place*seenSize)); err != nil {
 		return fmt.Errorf("remember what was seen: %w", err)
 	}

@@ -24,6 +24,12 @@ type tx struct {
 	envs    []seal.Env         // nil: as they were
 	newKeys map[seal.EnvID]*seal.EnvKey
 	names   map[seal.ID]named
+	changed []changed // secrets that got a new version
+}
+
+type changed struct {
+	key *seal.EnvKey
+	id  seal.ID
 }
 
 func (v *Vault) begin() *tx {
@@ -99,25 +105,21 @@ func (t *tx) version(id seal.ID) uint64 {
 	return t.v.state.newest(id)
 }
 
-// putSecret seals the next version of a secret and drops versions that have
-// become too old.
-func (t *tx) putSecret(k *seal.EnvKey, m seal.Meta, value secret.Value) uint64 {
+// putVersion seals the next version of a secret and describes it.
+func (t *tx) putVersion(k *seal.EnvKey, m seal.Meta, value secret.Value) Info {
 	id := k.RecordID(m.Ref.Name)
 	n := t.version(id) + 1
-	m.Time = t.now()
-	m.Device = t.v.device
-	if m.Created == 0 {
-		m.Created = m.Time
-	}
-	data := seal.SealRecord(k, k.Place(id, n), m, value.Reveal())
-	t.add(seal.KindSecret, k.Env, id, n, data)
+	m.Time, m.Device, m.Size = t.now(), t.v.device, uint32(value.Len())
+	m.Created = cmp.Or(m.Created, m.Time)
+	t.add(seal.KindSecret, k.Env, id, n, seal.SealRecord(k, k.Place(id, n), m, value.Reveal()))
 	t.newest[id] = n
 	t.names[id] = named{version: n, name: m.Ref.Name, deleted: m.Flags&seal.FlagDeleted != 0}
-	return n
+	t.changed = append(t.changed, changed{key: k, id: id})
+	return infoOf(m, n)
 }
 
 // putSlot seals the vault key under a password.
-func (t *tx) putSlot(m *seal.Master, suite seal.Suite, id seal.ID, version uint64, vk []byte) {
+func (t *tx) putSlot(vk []byte, m *seal.Master, suite seal.Suite, id seal.ID, version uint64) {
 	data := seal.SealSlot(m, t.v.vault, suite, id, version, vk)
 	ref := seal.SlotRef{ID: id, Version: version, Suite: suite, Auth: [32]byte(m.AuthKey())}
 	ref.Sum = t.add(seal.KindSlot, seal.EnvID{}, id, version, data)
@@ -130,10 +132,13 @@ func (t *tx) putSlot(m *seal.Master, suite seal.Suite, id seal.ID, version uint6
 	t.next.Slots[i] = ref
 }
 
+// hasSlot reports whether a slot is still what it was.
+func (t *tx) hasSlot(ref seal.SlotRef) bool { return slices.Contains(t.next.Slots, ref) }
+
 // putList seals the list of environments.
-func (t *tx) putList(envs []seal.Env) {
+func (t *tx) putList(vk []byte, envs []seal.Env) {
 	id, n := seal.ListID(t.v.vault), t.v.state.list
-	t.add(seal.KindList, seal.EnvID{}, id, n+1, seal.SealList(t.v.keys.vk, t.v.vault, n+1, envs))
+	t.add(seal.KindList, seal.EnvID{}, id, n+1, seal.SealList(vk, t.v.vault, n+1, envs))
 	if n > 0 {
 		t.drop(blob.Key{Kind: seal.KindList, ID: id, Version: n})
 	}
@@ -158,7 +163,7 @@ func (t *tx) putBlob(vk []byte, name string, plain []byte) {
 // commit and the tree that it leads to.
 func (t *tx) finish(master *seal.Master) (blob.Commit, *seal.Tree, error) {
 	if t.envs != nil {
-		t.putList(t.envs)
+		t.putList(t.v.keys.vk, t.envs)
 	}
 	s := t.v.state
 	tree, err := t.tree()

@@ -47,25 +47,30 @@ func unlock(ctx context.Context, st blob.Store, dir string, password secret.Valu
 		return nil, err
 	}
 	if !o.AcceptRollback {
-		if err := v.follows(ctx, last, loaded); err != nil {
+		if err := v.follows(ctx, last, loaded); err != nil && !errors.Is(err, ErrRotated) {
 			return nil, err
 		}
 	}
 	// 2. The password: a slot gives the vault key, the vault key all others.
-	if err := v.openSlot(ctx, loaded, dev, password, last.floor); err != nil {
+	vk, by, err := v.trySlots(ctx, loaded, dev.secretKey, password, last.floor)
+	if err != nil {
 		return nil, err
 	}
-	if !o.AcceptRollback && !hmac.Equal(vaultMAC, mac(v.keys.vk, last.body())) {
+	by.master.Wipe()
+	v.keys.vk = v.keys.keep(vk)
+	// What nothing seen before vouches for must be of our own making.
+	ours := last.seq == 0 || o.AcceptRollback
+	if err := v.openDevice(dev, loaded, ours); err != nil {
+		return nil, err
+	}
+	if !o.AcceptRollback && !hmac.Equal(vaultMAC, mac(v.keys.mark, last.body())) {
 		return nil, fmt.Errorf("check what was seen: %w", ErrRollback)
-	}
-	if err := v.openDevice(dev, loaded); err != nil {
-		return nil, err
 	}
 	if err := v.adopt(ctx, loaded); err != nil {
 		return nil, err
 	}
 	// 3. Remember.
-	if err := writeSeen(dir, loaded.mark(v.vault), v.keys.seen, v.keys.vk, o.AcceptRollback); err != nil {
+	if err := writeSeen(dir, loaded.mark(v.vault), v.keys, o.AcceptRollback); err != nil {
 		return nil, err
 	}
 	return v, nil
@@ -91,7 +96,7 @@ func (v *Vault) load(ctx context.Context) (*state, error) {
 			return s, nil
 		}
 		// Another process may have committed between the two reads.
-		if again, herr := v.st.Head(ctx); herr == nil && bytes.Equal(again.Manifest, head.Manifest) && !errors.Is(err, errRace) {
+		if again, herr := v.st.Head(ctx); herr == nil && bytes.Equal(again.Manifest, head.Manifest) {
 			return nil, err
 		}
 	}
@@ -133,6 +138,7 @@ func (v *Vault) follows(ctx context.Context, last mark, now *state) error {
 
 // chain walks the manifests from prevData to now.
 func (v *Vault) chain(ctx context.Context, prevData []byte, now *state) error {
+	rotated := false
 	prev, err := seal.ParseManifest(prevData)
 	if err != nil {
 		return manifestError(err)
@@ -152,58 +158,28 @@ func (v *Vault) chain(ctx context.Context, prevData []byte, now *state) error {
 			return fmt.Errorf("commit %d does not follow %d: %w", m.Seq, prev.Seq, ErrFork)
 		}
 		prev, prevData = m, data
+		rotated = rotated || m.Reset
+	}
+	if rotated {
+		return ErrRotated
 	}
 	return nil
 }
 
-// openSlot tries the password on every slot of a suite that is not too weak.
-func (v *Vault) openSlot(ctx context.Context, s *state, dev *device, password secret.Value, floor seal.Suite) error {
-	masters := map[seal.Suite]*seal.Master{}
-	defer func() {
-		for _, m := range masters {
-			m.Wipe()
-		}
-	}()
-	for _, ref := range s.manifest.Slots {
-		key := blob.Key{Kind: seal.KindSlot, ID: ref.ID, Version: ref.Version}
-		recs, err := v.st.Get(ctx, []blob.Key{key})
-		if err != nil || seal.Sum(recs[0].Data) != ref.Sum {
-			return fmt.Errorf("read password slot: %w", ErrTampered)
-		}
-		slot, err := seal.ParseSlot(recs[0].Data)
-		if err != nil {
-			return manifestError(err)
-		}
-		if slot.Suite != ref.Suite || slot.Suite < max(floor, s.manifest.Floor) {
-			return fmt.Errorf("password slot is weaker than this vault allows: %w", ErrRollback)
-		}
-		if masters[slot.Suite] == nil {
-			if masters[slot.Suite], err = seal.Derive(password, dev.secretKey, v.vault, slot.Suite); err != nil {
-				return err
-			}
-		}
-		if vk, err := slot.Open(masters[slot.Suite], v.vault, ref.ID, ref.Version); err == nil {
-			v.keys.vk = v.keys.keep(vk)
-			return nil
-		}
-	}
-	return ErrPassword
-}
-
-// openDevice opens the signing key. The manifest must list it: a manifest of
-// strangers alone is none of ours.
-func (v *Vault) openDevice(dev *device, s *state) error {
+// openDevice opens the signing key. The manifest must list it, and, where ours
+// is set, be signed with it.
+func (v *Vault) openDevice(dev *device, s *state, ours bool) error {
 	key, err := dev.openSign(v.keys.vk)
 	if err != nil {
 		return err
 	}
-	v.keys.device = v.keys.keep(key)
+	v.keys.setDevice(key)
 	for _, d := range s.manifest.Devices {
-		if d.ID == dev.id && bytes.Equal(d.Key[:], v.keys.device.Public().(ed25519.PublicKey)) {
+		if d.ID == dev.id && (!ours || s.manifest.Signer == dev.id) && bytes.Equal(d.Key[:], v.keys.device.Public().(ed25519.PublicKey)) {
 			return nil
 		}
 	}
-	return fmt.Errorf("this device is not in the manifest: %w", ErrTampered)
+	return fmt.Errorf("the manifest is not of this device: %w", ErrTampered)
 }
 
 // adopt opens what the vault key opens in s, and makes s the state.

@@ -29,6 +29,7 @@ var (
 	ErrFork        = errors.New("the store has two histories")
 	ErrCorrupt     = errors.New("the store is damaged")
 	ErrFull        = errors.New("no space left for the vault")
+	ErrRotated     = errors.New("the vault's keys were changed: unlock it again")
 	ErrClosed      = errors.New("vault is closed")
 	ErrValue       = errors.New("invalid value")
 )

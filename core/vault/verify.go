@@ -33,29 +33,36 @@ func (v *Vault) Verify(ctx context.Context, before Before) (Report, error) {
 	var r Report
 	err := v.read(ctx, func() error {
 		r = Report{Seq: v.state.head.Seq}
-		var heads []Head
-		for _, e := range v.state.envs {
-			heads = append(heads, Head{Ref: secret.Ref{App: e.App, Env: e.Name}})
-		}
-		if err := agree(before, heads); err != nil {
+		if err := agree(before, v.everySpace()); err != nil {
 			return err
 		}
-		for _, e := range v.state.envs {
-			for _, id := range v.state.groups[e.ID] {
-				v.verifySecret(ctx, e, id, &r)
-			}
-		}
-		for k := range v.state.entries {
-			if k.Kind != seal.KindSecret {
-				if _, err := v.fetch(ctx, []blob.Key{k}); err != nil {
-					r.problem("kind %d, id %x: %v", k.Kind, k.ID[:4], err)
-				}
-			}
-		}
-		slices.Sort(r.Problems)
+		v.verifyAll(ctx, &r)
 		return nil
 	})
 	return r, err
+}
+
+// verifyAll opens every version of every secret and reads all else.
+func (v *Vault) verifyAll(ctx context.Context, r *Report) {
+	known := map[seal.EnvID]bool{}
+	for _, e := range v.state.envs {
+		known[e.ID] = true
+		for _, id := range v.state.groups[e.ID] {
+			v.verifySecret(ctx, e, id, r)
+		}
+	}
+	for k, e := range v.state.entries {
+		if k.Kind == seal.KindSecret && known[e.group] {
+			continue
+		}
+		if _, err := v.fetch(ctx, []blob.Key{k}); err != nil {
+			r.problem("kind %d, id %x: %v", k.Kind, k.ID[:4], err)
+		} else if k.Kind == seal.KindSecret {
+			r.Records++
+			r.problem("id %x: of an environment that does not exist", k.ID[:4])
+		}
+	}
+	slices.Sort(r.Problems)
 }
 
 // verifySecret opens every version of one secret.

@@ -99,6 +99,7 @@ func (v *Vault) tryCommit(ctx context.Context, batch []*write) error {
 	for _, w := range batch {
 		w.err = w.run(t)
 	}
+	t.expireChanged(ctx)
 	if t.empty() {
 		v.mu.RUnlock()
 		return nil
@@ -139,7 +140,7 @@ func (v *Vault) applied(c blob.Commit, t *tx, tree *seal.Tree) error {
 		s.names.put(id, n)
 	}
 	s.head, s.manifest, s.tree = blob.Head{Seq: c.Seq, Manifest: c.Manifest}, &t.next, tree
-	if err := writeSeen(v.dir, s.mark(v.vault), v.keys.seen, v.keys.vk, false); err != nil {
+	if err := writeSeen(v.dir, s.mark(v.vault), v.keys, false); err != nil {
 		return fmt.Errorf("stored, but: %w", err)
 	}
 	return nil
@@ -195,7 +196,7 @@ func (v *Vault) reload(ctx context.Context) error {
 	if err := v.adopt(ctx, next); err != nil {
 		return err
 	}
-	return writeSeen(v.dir, next.mark(v.vault), v.keys.seen, v.keys.vk, false)
+	return writeSeen(v.dir, next.mark(v.vault), v.keys, false)
 }
 
 // headError says what a store means that cannot show its head. An empty one is

@@ -1,0 +1,194 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/seal"
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// Rotate makes a new vault key and new environment keys and seals everything
+// anew under them, in one commit: the answer to a compromise. before is asked
+// once, with every space. Other processes that hold the old keys get ErrRotated
+// and unlock again.
+//
+// The device's signing key lies in a file and not in the store. It is sealed
+// under both vault keys before the commit and under the new one alone after
+// it, so a crash in between leaves a vault that opens.
+func (v *Vault) Rotate(ctx context.Context, password secret.Value, before Before) error {
+	dev, by, err := v.authenticate(ctx, password)
+	if err != nil {
+		return fmt.Errorf("rotate keys: %w", err)
+	}
+	defer dev.wipe()
+	defer by.master.Wipe()
+	lock, err := openLocked(filepath.Join(v.dir, "rotate.lock")) // two at once would undo each other's device file
+	if err != nil {
+		return fmt.Errorf("rotate keys: %w", err)
+	}
+	defer lock.Close()
+	v.writing.Lock()
+	defer v.writing.Unlock()
+	if err := v.reload(ctx); err != nil {
+		return fmt.Errorf("rotate keys: %w", err)
+	}
+	vk := seal.NewKey(seal.KeySize)
+	defer clear(vk)
+	if err := v.rotate(ctx, dev, by, vk, before); err != nil {
+		return fmt.Errorf("rotate keys: %w", err)
+	}
+	return nil
+}
+
+func (v *Vault) rotate(ctx context.Context, dev *device, by slotKey, vk []byte, before Before) error {
+	c, err := v.resealAll(ctx, dev, by, vk, before)
+	if err != nil {
+		return err
+	}
+	if err := dev.write(v.dir); err != nil { // both boxes
+		return err
+	}
+	if err := v.st.Commit(ctx, c); err != nil {
+		return storeError("write", err)
+	}
+	next, err := v.load(ctx)
+	if err != nil {
+		return err
+	}
+	if err := v.rekey(ctx, dev, next, vk); err != nil {
+		return err
+	}
+	dev.sign = dev.sign[:1]
+	return dev.write(v.dir)
+}
+
+// resealAll builds the commit that replaces everything.
+func (v *Vault) resealAll(ctx context.Context, dev *device, by slotKey, vk []byte, before Before) (blob.Commit, error) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.keys == nil {
+		return blob.Commit{}, ErrClosed
+	}
+	t := v.begin()
+	t.reset = true
+	if !t.hasSlot(by.ref) {
+		return blob.Commit{}, fmt.Errorf("the password was changed: %w", ErrConflict)
+	}
+	if err := agree(before, v.everySpace()); err != nil {
+		return blob.Commit{}, err
+	}
+	t.next.Slots = nil // other passwords and members are let in again by hand
+	t.next.Members, t.next.Machines = nil, nil
+	t.putSlot(vk, by.master, by.ref.Suite, by.ref.ID, by.ref.Version+1)
+	envs := slices.Clone(v.state.envs)
+	for i := range envs {
+		if err := t.resealEnv(ctx, &envs[i], vk); err != nil {
+			return blob.Commit{}, err
+		}
+	}
+	if err := t.resealBlobs(ctx, vk); err != nil {
+		return blob.Commit{}, err
+	}
+	t.putList(vk, envs)
+	dev.sign = [][]byte{dev.sealSign(vk, v.keys.device), dev.sealSign(v.keys.vk, v.keys.device)}
+	c, _, err := t.finish(nil)
+	return c, err
+}
+
+// resealEnv seals one environment under a new key, a version at a time.
+func (t *tx) resealEnv(ctx context.Context, e *seal.Env, vk []byte) error {
+	old := t.v.keys.envs[e.ID]
+	e.Epoch++
+	k := &seal.EnvKey{Vault: t.v.vault, Env: e.ID, Epoch: e.Epoch, Key: seal.NewKey(seal.KeySize)}
+	k.Index = seal.IndexKey(k.Key)
+	defer clear(k.Key)
+	defer clear(k.Index)
+	t.add(seal.KindEnvKey, e.ID, seal.EnvKeyID(t.v.vault, e.ID), uint64(e.Epoch), seal.SealEnvKey(vk, k))
+	for _, id := range t.v.state.groups[e.ID] {
+		for _, n := range t.v.state.secrets[id] {
+			if err := t.resealVersion(ctx, *e, old, k, blob.Key{Kind: seal.KindSecret, ID: id, Version: n}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tx) resealVersion(ctx context.Context, e seal.Env, old, k *seal.EnvKey, key blob.Key) error {
+	data, err := t.v.fetch(ctx, []blob.Key{key})
+	if err != nil {
+		return err
+	}
+	name, err := openName(old, key, data[0])
+	if err != nil {
+		return err
+	}
+	rec, err := seal.ParseRecord(data[0])
+	if err != nil {
+		return openError("record", err)
+	}
+	ref := secret.Ref{App: e.App, Env: e.Name, Name: name.name}
+	m, value, err := rec.Open(old, old.Place(key.ID, key.Version), ref)
+	if err != nil {
+		return openError("record", err)
+	}
+	defer value.Wipe()
+	id := k.RecordID(name.name)
+	t.add(seal.KindSecret, e.ID, id, key.Version, seal.SealRecord(k, k.Place(id, key.Version), m, value.Reveal()))
+	return nil
+}
+
+// resealBlobs seals the documents anew, and adds the audit key that ends to
+// those of before.
+func (t *tx) resealBlobs(ctx context.Context, vk []byte) error {
+	var ended []byte
+	for _, k := range t.v.keys.audit {
+		ended = append(ended, k...)
+	}
+	defer clear(ended)
+	for _, ref := range t.v.state.manifest.Blobs {
+		if ref.Name == auditKeys {
+			continue
+		}
+		plain, err := t.v.openBlob(ctx, ref.Name)
+		if err != nil {
+			return err
+		}
+		t.putBlob(vk, ref.Name, plain)
+		clear(plain)
+	}
+	t.putBlob(vk, auditKeys, ended)
+	return nil
+}
+
+// rekey makes next the state, under the new vault key, and zeroes the old keys.
+func (v *Vault) rekey(ctx context.Context, dev *device, next *state, vk []byte) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.keys == nil {
+		return ErrClosed
+	}
+	old := v.keys
+	v.keys = newKeyring(old.alloc)
+	v.keys.vk = v.keys.keep(slices.Clone(vk))
+	v.keys.seen = v.keys.keep(seal.DeviceSubkey(dev.secretKey, v.vault, "seen"))
+	v.keys.setDevice(slices.Clone(old.device))
+	old.wipe()
+	if err := v.adopt(ctx, next); err != nil {
+		return err
+	}
+	return writeSeen(v.dir, next.mark(v.vault), v.keys, false)
+}
+
+// everySpace is what before is asked for when all is opened.
+func (v *Vault) everySpace() []Head {
+	var heads []Head
+	for _, e := range v.state.envs {
+		heads = append(heads, Head{Ref: secret.Ref{App: e.App, Env: e.Name}})
+	}
+	return heads
+}
