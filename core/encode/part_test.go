@@ -66,6 +66,7 @@ func TestLines(t *testing.T) {
 		{"DB_HOST=localhost\nDB_PASSWORD=hunter2\nLOG_LEVEL=debug\n", []string{"DB_PASSWORD=hunter2"}},
 		{"[section]\n============\n**********\nname = words only\n", nil},
 		{"\n\n\n", nil},
+		{"first: x\n6awGXShEsBrVDe==\nZq8kP2mW7vXc: y\nlast=\n", []string{"6awGXShEsBrVDe==", "Zq8kP2mW7vXc: y"}},
 	} {
 		if got := kinds(Exact([]byte(c.value)), "line"); !slices.Equal(got, c.want) {
 			t.Errorf("%q: lines %q, want %q", c.value, got, c.want)

@@ -187,7 +187,7 @@ func publicLines(p []byte, cost []uint8) {
 	}
 	for start, end := range eachLine(p) {
 		at := settingOf(p[start:end])
-		if letters(p[start:end]) >= 4 && (at == 0 || richest(cost[start+at:end]) >= minBits) {
+		if letters(p[start:end]) >= 4 && (at == 0 || richest(cost[start+at:end]) >= minBits || richest(cost[start:start+at]) >= minName) {
 			continue
 		}
 		for start > 0 && p[start-1] <= ' ' { // the white space before it as well
@@ -196,6 +196,8 @@ func publicLines(p []byte, cost []uint8) {
 		clear(cost[start:min(end+1, len(p))])
 	}
 }
+
+const minName = 8 * 40 // what no name of a setting says
 
 func letters(p []byte) (n int) {
 	for _, c := range p {
@@ -226,7 +228,7 @@ func settingOf(line []byte) int {
 		return 1
 	}
 	i := bytes.IndexAny(line, ":=")
-	if i < 0 {
+	if i < 0 || line[i] == '=' && len(bytes.Trim(line[i:], "=")) == 0 { // no name: the end of a base64
 		return 0
 	}
 	name := bytes.TrimLeft(line[:i], "- ")

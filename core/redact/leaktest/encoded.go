@@ -1,0 +1,206 @@
+package leaktest
+
+import (
+	"bytes"
+	"encoding/ascii85"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"html"
+	"mime/quotedprintable"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf16"
+)
+
+func bases() []Shape {
+	std, raw, web := base64.StdEncoding.EncodeToString, base64.RawStdEncoding.EncodeToString, base64.URLEncoding.EncodeToString
+	b32 := base32.StdEncoding.EncodeToString
+	return []Shape{
+		group("base64", "", std, 6, "", "", "\n"),
+		group("base64 without padding", "", raw, 6, "", "", "\n"),
+		group("base64 for URLs", "", web, 6, "", "", "\n"),
+		group("basic authorization", "Authorization: Basic ", std, 6, "user:", "", "\r\n"),
+		group("basic authorization, other length", "Authorization: Basic ", std, 6, "app:", "", "\r\n"),
+		group("base64 with text after", "", std, 6, "", "\nLANG=C\n", "\n"),
+		group("base64 of the environment", "", std, 6, "A=1\x00TOKEN=", "\x00B=2", "\n"),
+		group("base64 of JSON", `{"auth":"`, std, 6, `{"token":"`, `"}`, "\"}\n"),
+		group("claims of a JWT", "eyJhbGciOiJub25lIn0.", base64.RawURLEncoding.EncodeToString, 6, `{"sub":"`, `"}`, ".\n"),
+		group("data: URL", "data:text/plain;base64,", std, 6, "k ", ".", "\n"),
+		group("base32", "", b32, 5, "", "", "\n"),
+		group("base32 with text before", "otp: ", b32, 5, "abc", "z", "\n"),
+		group("hex", "", hex.EncodeToString, 4, "", "", "\n"),
+		group("hex with text around", "0x", hex.EncodeToString, 4, "key=", "\n", "\n"),
+		token("capital hex", "", func(s string) string { return fmt.Sprintf("%X", s) }, "\n"),
+		token("ascii85", "<~", func(s string) string {
+			b := make([]byte, ascii85.MaxEncodedLen(len(s)))
+			return string(b[:ascii85.Encode(b, []byte(s))])
+		}, "~>\n"),
+		// A base64 of a base64: the Secret of a value that was encoded already.
+		{Name: "base64 twice", Print: func(c Canaries) string {
+			s := std([]byte(std([]byte(c.Token))))
+			n := len(raw([]byte(c.Token))) * 8 / 6
+			return "token: " + mark(s[:n]) + "\x03" + s[n:] + "\x04\n"
+		}},
+		{Name: "powershell -EncodedCommand", Print: func(c Canaries) string {
+			head := "$t='"
+			s := std([]byte(wide(head+c.Token+"'", binary.LittleEndian)))
+			from, to := (16*len(head)+5)/6, 8*(2*(len(head)+len(c.Token))-1)/6
+			return "powershell -enc " + s[:from] + mark(s[from:to]) + "\x03" + s[to:to+2] + "\x04" + s[to+2:] + "\n"
+		}},
+		{Name: "hex of base64", Print: func(c Canaries) string {
+			s := raw([]byte(c.Token))
+			return mark(hex.EncodeToString([]byte(s))) + "3d\n"
+		}},
+		{Name: "base64 in a URL", Print: func(c Canaries) string {
+			s := std([]byte(c.Password))
+			n := len(c.Password) * 8 / 6
+			return "GET /?state=" + mark(url.QueryEscape(s[:n])) + "\x03" + url.QueryEscape(s[n:]) + "\x04\n"
+		}},
+	}
+}
+
+func escapes() []Shape {
+	each := func(format string) func(string) string {
+		return func(s string) string {
+			var b strings.Builder
+			for _, c := range []byte(s) {
+				fmt.Fprintf(&b, format, c)
+			}
+			return b.String()
+		}
+	}
+	return []Shape{
+		password("encoding/json", `{"level":"error","dsn":"`, func(s string) string { return inner(encodeJSON(s)) }, "\"}\n"),
+		password("JSON.stringify", `{"dsn":"`, stringify, "\"}\n"),
+		password("JSON in JSON", `{"log":"{\"dsn\":\"`, func(s string) string { return stringify(stringify(s)) }, "\\\"}\"}\n"),
+		password("encoding/json twice", `{"log":"`, func(s string) string { return inner(encodeJSON(inner(encodeJSON(s)))) }, "\"}\n"),
+		password("json_encode of PHP", `"`, func(s string) string {
+			return strings.ReplaceAll(strings.ReplaceAll(stringify(s), "/", `\/`), "é", `\u00e9`)
+		}, "\"\n"),
+		password("json.dumps of Python", `"`, func(s string) string { return strings.ReplaceAll(stringify(s), "é", `\u00e9`) }, "\"\n"),
+		token("JSON, all escaped", `"`, each(`\u%04x`), "\"\n"),
+		token("JSON, all escaped in capitals", `"`, each(`\u%04X`), "\"\n"),
+		key("key in JSON", `{"private_key":"`, func(s string) string { return stringify(strings.TrimSpace(s)) }, `\n"}`+"\n"),
+		password("%q of Go", "dsn=", func(s string) string { return inner(fmt.Sprintf("%q", s)) }, "\n").quoted(),
+		password("%+q of Go", "dsn=", func(s string) string { return inner(fmt.Sprintf("%+q", s)) }, "\n").quoted(),
+		password("logfmt", "msg=start dsn=", func(s string) string { return inner(fmt.Sprintf("%q", s)) }, " ok=true\n").quoted(),
+		password("repr of Python", "{'dsn': '", func(s string) string {
+			return strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `'`, `\'`)
+		}, "'}\n"),
+		password("repr of bytes", "b'", func(s string) string {
+			return strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `'`, `\'`), "é", `\xc3\xa9`)
+		}, "'\n"),
+		password("url.QueryEscape", "GET /?p=", url.QueryEscape, "&x=1\n"),
+		password("url.PathEscape", "GET /p/", url.PathEscape, "/x\n"),
+		password("url.UserPassword", "postgres://app:", func(s string) string {
+			return strings.TrimPrefix(url.UserPassword("", s).String(), ":")
+		}, "@db/x\n"),
+		password("encodeURIComponent", "?p=", func(s string) string {
+			return strings.NewReplacer("+", "%20", "%27", "'").Replace(url.QueryEscape(s))
+		}, "\n"),
+		password("percent-encoded twice", "?next=", func(s string) string { return url.QueryEscape(strings.ReplaceAll(url.QueryEscape(s), "+", "%20")) }, "\n"),
+		token("percent-encoded, all", "", each("%%%02X"), "\n"),
+		token("percent-encoded, all, small", "", each("%%%02x"), "\n"),
+		token("percent-encoded, all, twice", "", each("%%25%02X"), "\n"),
+		password("html.EscapeString", "<p>", html.EscapeString, "</p>\n"),
+		password("xml.EscapeText", "<p>", func(s string) string {
+			var b bytes.Buffer
+			xml.EscapeText(&b, []byte(s))
+			return b.String()
+		}, "</p>\n"),
+		password("html.escape of Python", "<p>", func(s string) string {
+			return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#x27;").Replace(s)
+		}, "</p>\n"),
+		token("decimal entities", "<p>", each("&#%d;"), "</p>\n"),
+		token("hex entities", "<p>", each("&#x%x;"), "</p>\n"),
+		token("\\x escapes", "'", each(`\x%02x`), "'\n"),
+		token("octal escapes", "'", each(`\%03o`), "'\n"),
+		password("shell quotes", "P='", func(s string) string { return strings.ReplaceAll(s, `'`, `'\''`) }, "'\n"),
+		password("shlex.quote", "P='", func(s string) string { return strings.ReplaceAll(s, `'`, `'"'"'`) }, "'\n"),
+		password("printf %q", "P=", func(s string) string {
+			return regexp.MustCompile(`["'<>&\\ $;]`).ReplaceAllString(s, `\$0`)
+		}, "\n"),
+		password("SQL", "INSERT INTO t VALUES ('", func(s string) string { return strings.ReplaceAll(s, `'`, `''`) }, "');\n"),
+		password("CSV", `1,"`, func(s string) string { return strings.ReplaceAll(s, `"`, `""`) }, "\",x\n"),
+		password("regexp.QuoteMeta", "/", regexp.QuoteMeta, "/\n"),
+		password("quoted-printable", "P ", func(s string) string {
+			var b bytes.Buffer
+			w := quotedprintable.NewWriter(&b)
+			w.Binary = true
+			w.Write([]byte(s))
+			w.Close()
+			return b.String()
+		}, "\n"),
+		token("quoted-printable, all", "", each("=%02X"), "\n"),
+	}
+}
+
+// quoted puts quotes around what a shape marks.
+func (s Shape) quoted() Shape {
+	print := s.Print
+	s.Print = func(c Canaries) string {
+		return strings.NewReplacer("\x01", "\"\x01", "\x02", "\x02\"").Replace(print(c))
+	}
+	return s
+}
+
+func orders() []Shape {
+	return []Shape{
+		token("reversed", "", reverse, "\n"),
+		token("rot13", "", func(s string) string {
+			return strings.Map(func(r rune) rune {
+				if r < 'A' {
+					return r
+				}
+				return r&^0x1f | (r&0x1f+12)%26 + 1
+			}, s)
+		}, "\n"),
+		token("upper case", "", strings.ToUpper, "\n"),
+		token("lower case", "", strings.ToLower, "\n"),
+		token("UTF-16 LE", "\xff\xfe", func(s string) string { return strings.TrimSuffix(wide(s, binary.LittleEndian), "\x00") }, "\x00\n\x00"),
+		token("UTF-16 BE", "\xfe\xff\x00", func(s string) string { return strings.TrimPrefix(wide(s, binary.BigEndian), "\x00") }, "\x00\n"),
+	}
+}
+
+func reverse(s string) string {
+	b := []byte(s)
+	slices.Reverse(b)
+	return string(b)
+}
+
+func wide(s string, order binary.AppendByteOrder) string {
+	var b []byte
+	for _, u := range utf16.Encode([]rune(s)) {
+		b = order.AppendUint16(b, u)
+	}
+	return string(b)
+}
+
+func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
+
+// encodeJSON is encoding/json as it comes.
+func encodeJSON(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// stringify is what most encoders of JSON write, without the quotes.
+func stringify(s string) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(s); err != nil {
+		return err.Error()
+	}
+	return inner(strings.TrimSpace(b.String()))
+}
