@@ -23,6 +23,7 @@ type runFlags struct {
 	secrets, lanes, reason string
 	pristine, keep         bool
 	pty, noPTY             bool
+	deliver, templates     []string
 	timeout                time.Duration
 }
 
@@ -58,6 +59,7 @@ The exit status is the command's own; 125 means that ov itself failed (see "ov h
 	fl.BoolVar(&f.keep, "keep-existing", false, "leave variables alone that are set already")
 	fl.BoolVar(&f.pty, "pty", false, "give the command a terminal of its own, whatever stdout is")
 	fl.BoolVar(&f.noPTY, "no-pty", false, "pipes even on a terminal")
+	f.deliveryFlags(cmd)
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the command after this long: TERM, then KILL")
 	fl.StringVar(&f.reason, "reason", "", "why, for the audit log")
 	return cmd
@@ -69,6 +71,14 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 		return err
 	}
 	wants, err := f.wants(cfg)
+	if err != nil {
+		return err
+	}
+	deliver, err := f.deliveries(cfg)
+	if err != nil {
+		return err
+	}
+	templates, err := f.templateFiles()
 	if err != nil {
 		return err
 	}
@@ -96,6 +106,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	r := broker.Request{
 		Argv: argv, Dir: dir, Environ: os.Environ(), Pristine: f.pristine, KeepExisting: f.keep,
 		Wants: wants, Space: cfg.Context(), Redact: redact.Options{Lanes: lanes}, Timeout: f.timeout, Reason: f.reason,
+		Deliver: deliver, Templates: templates,
 		Stdin: c.in, Stdout: c.out, Stderr: c.err, Terminal: terminal, Relay: true,
 		Notice: func(line string) { c.say("%s", line) },
 		Opened: func(n int) {
@@ -149,9 +160,6 @@ func (f *runFlags) wants(cfg *config.Config) ([]broker.Want, error) {
 		ref, err := secret.ParseRef(e.Name, cfg.Context())
 		if err != nil {
 			return nil, err
-		}
-		if e.Deliver != "" && e.Deliver != "env" {
-			return nil, fmt.Errorf("deliver %q as %s: not there yet, only env is", e.Name, e.Deliver)
 		}
 		w := broker.Want{Ref: ref, As: e.As}
 		if w.As == "" {

@@ -115,7 +115,7 @@ func TestWants(t *testing.T) {
 		{"A=X,A=Y", nil, "!two secrets for the variable A"},
 		{"1=X", nil, "!name \"1\""},
 		{"A=b c", nil, "!parse"},
-		{"", &config.Project{Trusted: true, Secrets: []config.Entry{{Name: "A", Deliver: "file"}}}, "!not there yet"},
+		{"", &config.Project{Trusted: true, Secrets: []config.Entry{{Name: "A", Deliver: "file"}}}, "app/dev/A>A"},
 		{"", &config.Project{Secrets: []config.Entry{{Name: "A"}}}, "all"}, // load refuses an untrusted list before
 	} {
 		cfg := &config.Config{App: config.Setting{Value: "app"}, Env: config.Setting{Value: "dev"}, Project: c.project}

@@ -21,36 +21,78 @@ func (r *Request) declare(path string) agent.GrantRequest {
 	}
 	for _, w := range r.Wants {
 		g.Refs = append(g.Refs, w.Ref)
+		g.Delivery = declareDelivery(g.Delivery, w.Ref, r.Deliver[w.As])
+	}
+	if r.Wants == nil {
+		for as, how := range r.Deliver {
+			g.Delivery = declareDelivery(g.Delivery, secret.Ref{App: r.Space.App, Env: r.Space.Env, Name: as}, how)
+		}
+	}
+	for ref := range r.templated {
+		g.Delivery = declareDelivery(g.Delivery, ref, "file")
 	}
 	return g
 }
 
-// inject builds the child's environment and the needles. A secret that was
-// asked for by name and cannot be injected is an error; among all secrets of an
-// environment it is left out, with a notice.
-func (r *Request) inject(g *agent.Grant) (env []string, needles []redact.Needle, err error) {
-	if !r.Pristine {
-		env = scrub(r.Environ)
+func declareDelivery(all map[string]string, ref secret.Ref, how string) map[string]string {
+	if how == "" || how == "env" {
+		return all
 	}
-	for _, put := range r.variables(g) {
-		s := put.secret
-		if err := admit(put.as, s, g.AllowNames); err != nil {
-			if r.Wants != nil {
-				return nil, nil, err
+	if all == nil {
+		all = map[string]string{}
+	}
+	all[ref.String()] = how
+	return all
+}
+
+// inject builds what the child is given, with the needles. A secret that was
+// asked for by name and cannot be injected is an error; among all secrets of an
+// environment it is left out, with a notice. What it returns is to be closed,
+// with an error too.
+func (r *Request) inject(g *agent.Grant, templates [][]byte) (*injection, error) {
+	in := &injection{}
+	if !r.Pristine {
+		in.env = scrub(r.Environ)
+	}
+	all := r.variables(g)
+	if err := r.checkDeliveries(all); err != nil {
+		return in, err
+	}
+	var given []variable
+	for _, put := range all {
+		if err := r.admit(put, g.AllowNames); err != nil {
+			if r.Wants != nil || r.Deliver[put.as] != "" {
+				return in, err
 			}
 			r.Notice(err.Error())
 			continue
 		}
-		if r.KeepExisting && has(env, put.as) {
-			r.Notice(fmt.Sprintf("keep %s: it is set already", put.as))
+		if !put.secret.Plain {
+			in.needles = append(in.needles, redact.Needle{Name: put.secret.Ref.Name, Value: put.secret.Value})
 		}
-		if s.Plain {
-			env = r.set(env, put.as, s.Value)
-			continue
+		given = append(given, put)
+		if err := r.put(in, put); err != nil {
+			return in, err
 		}
-		env, needles = r.set(env, put.as, s.Value), append(needles, redact.Needle{Name: s.Ref.Name, Value: s.Value})
 	}
-	return env, needles, nil
+	return in, in.render(r.Templates, templates, given)
+}
+
+// put gives the child one value, which is a needle by now.
+func (r *Request) put(in *injection, v variable) error {
+	how := r.Deliver[v.as]
+	switch {
+	case v.as == "": // for a template alone
+		return nil
+	case how != "" && how != "env":
+		in.env = without(in.env, v.as)
+		return in.deliver(how, v.as, v.secret.Value)
+	case r.KeepExisting && has(in.env, v.as):
+		r.Notice(fmt.Sprintf("keep %s: it is set already", v.as))
+		return nil
+	}
+	in.env = append(without(in.env, v.as), v.as+"="+string(v.secret.Value.Reveal()))
+	return nil
 }
 
 // A variable is where one opened secret goes.
@@ -79,27 +121,29 @@ func (r *Request) variables(g *agent.Grant) []variable {
 	return all
 }
 
-// admit reports whether s may go into the variable as.
-func admit(as string, s agent.Secret, allowed []string) error {
-	refuse := func(why any) error { return fmt.Errorf("inject %q: %w: %v", as, ErrInject, why) }
-	if err := s.Value.CheckEnv(); err != nil {
-		return refuse(err)
+// admit reports whether a secret may go where it shall.
+func (r *Request) admit(v variable, allowed []string) error {
+	name := v.as
+	if name == "" {
+		name = v.secret.Ref.Name
 	}
-	if !s.Plain && s.Value.Len() < secret.MinMaskable {
+	refuse := func(why any) error { return fmt.Errorf("inject %q: %w: %v", name, ErrInject, why) }
+	how := r.Deliver[v.as]
+	if v.as != "" && (how == "" || how == "env") {
+		if err := v.secret.Value.CheckEnv(); err != nil {
+			return refuse(err)
+		}
+	}
+	if !v.secret.Plain && v.secret.Value.Len() < secret.MinMaskable {
 		return refuse(secret.ErrShort)
 	}
-	if why := dangerous(as); why != "" && !contains(allowed, as) {
+	if v.as == "" {
+		return nil
+	}
+	if why := dangerous(v.as); why != "" && !contains(allowed, v.as) {
 		return refuse(why)
 	}
 	return nil
-}
-
-// set puts NAME=value into env, in place of one that is there unless r keeps it.
-func (r *Request) set(env []string, name string, v secret.Value) []string {
-	if has(env, name) && r.KeepExisting {
-		return env
-	}
-	return append(without(env, name), name+"="+string(v.Reveal()))
 }
 
 func has(env []string, name string) bool { return len(without(env, name)) < len(env) }

@@ -22,7 +22,8 @@ type Agent interface {
 	Complete(context.Context, agent.Completion) error
 }
 
-// A Want is one secret and the variable that it goes into.
+// A Want is one secret and the variable that it goes into; a secret without
+// one is for a template.
 type Want struct {
 	Ref secret.Ref
 	As  string
@@ -36,6 +37,9 @@ type Request struct {
 	Wants   []Want   // nil: every secret of Space
 	Space   secret.Ref
 
+	Deliver   map[string]string // variable -> file, fd or stdin; absent: env
+	Templates []Template
+
 	Pristine     bool // inherit nothing; Environ only finds the command
 	KeepExisting bool // a variable that is set stays as it is
 	Redact       redact.Options
@@ -48,6 +52,8 @@ type Request struct {
 	Relay          bool           // pass our signals on to the child
 	Notice         func(string)   // hears what a person should know; never a value
 	Opened         func(int)      // hears how many secrets the child gets
+
+	templated map[secret.Ref]bool // what the templates name
 }
 
 // ErrNothing is the answer to an empty list: it must not come to mean "all".
@@ -66,6 +72,10 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	templates, err := r.readTemplates()
+	if err != nil {
+		return 0, err
+	}
 	// 2. Ask for the values: policy, audit, decryption, in this order.
 	grant, err := a.Grant(ctx, r.declare(path))
 	if err != nil {
@@ -81,19 +91,20 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 			r.Notice(fmt.Sprintf("complete audit record: %v", cerr))
 		}
 	}()
-	// 3. Every value becomes a variable and a needle at once.
-	env, needles, err := r.inject(grant)
+	// 3. Every value becomes a variable, or a file, and a needle at once.
+	given, err := r.inject(grant, templates)
+	defer given.Close()
 	if err != nil {
 		return 0, err
 	}
 	r.Opened(len(grant.Secrets))
 	// 4. Masking stands before there is anything to mask.
-	set, err := redact.Compile(needles, r.Redact)
+	set, err := redact.Compile(given.needles, r.Redact)
 	if err != nil {
 		return 0, err
 	}
 	// 5. Start the child. stdin is its own.
-	p, err := proc.Start(proc.Spec{Path: path, Args: r.Argv, Env: env, Dir: r.Dir, Stdin: r.Stdin, Terminal: r.Terminal, Relay: r.Relay})
+	p, err := proc.Start(r.spec(path, given))
 	if err != nil {
 		return 0, err
 	}
@@ -103,6 +114,18 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 	// 7. Report what was masked.
 	done.Exit, done.Masked = status.Exit(), counts(streams)
 	return done.Exit, err
+}
+
+// spec is the child. A secret on its stdin takes the place of ours.
+func (r *Request) spec(path string, given *injection) proc.Spec {
+	s := proc.Spec{Path: path, Args: r.Argv, Env: given.env, Dir: r.Dir, Stdin: r.Stdin, Extra: given.files.Extra, Terminal: r.Terminal, Relay: r.Relay}
+	if given.stdin != nil {
+		s.Stdin = given.stdin
+		if t := r.Terminal; t != nil {
+			s.Terminal = &proc.Terminal{Device: t.Device, Stdout: t.Stdout, Stderr: t.Stderr}
+		}
+	}
+	return s
 }
 
 // failure is the word for err in the audit record, which keeps no messages.
