@@ -309,7 +309,7 @@ func TestNobodyConnects(t *testing.T) {
 // acknowledged.
 func TestAttack20KilledInTheMiddle(t *testing.T) {
 	rounds := 3
-	if os.Getenv("OV_ATTACK") != "" {
+	if os.Getenv("ATTACK") != "" {
 		rounds = 40
 	}
 	home, password := newVault(t)

@@ -92,6 +92,7 @@ func (s *Server) opAuditShow(_ context.Context, _ *client, f *wire.Frame) (answe
 	if err := args(f, &q); err != nil {
 		return answer{}, err
 	}
+	s.late.Wait()
 	o, done, err := s.use()
 	if err != nil {
 		return answer{}, err
@@ -123,6 +124,7 @@ func (s *Server) opAuditShow(_ context.Context, _ *client, f *wire.Frame) (answe
 }
 
 func (s *Server) opAuditVerify(context.Context, *client, *wire.Frame) (answer, error) {
+	s.late.Wait()
 	o, done, err := s.use()
 	if err != nil {
 		return answer{}, err

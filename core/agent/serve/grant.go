@@ -219,7 +219,10 @@ func (s *Server) opComplete(_ context.Context, c *client, f *wire.Frame) (answer
 		}
 		note.Masked = append(note.Masked, audit.Count{Name: name, Lane: oneLine(m.Lane), Rule: oneLine(m.Rule), N: m.N})
 	}
-	return answer{}, s.noteLate(note)
+	// The command is over: its caller need not wait for the disk. Whoever reads
+	// the log waits, and a failure shows at the next grant.
+	s.late.Go(func() { s.noteLate(note) })
+	return answer{}, nil
 }
 
 // abandon records the grants of c that nobody will complete.
@@ -239,7 +242,7 @@ func (c *client) abandon(why string) {
 	}
 }
 
-// noteLate appends a record that opens nothing: a one-shot agent can do it
+// noteLate appends a record that opens nothing. A one-shot agent can do it
 // after its keys are gone.
 func (s *Server) noteLate(r audit.Record) error {
 	s.state.mu.RLock()

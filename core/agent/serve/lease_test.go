@@ -136,6 +136,7 @@ func TestOneShotKeepsTheLogOnly(t *testing.T) {
 	if err := c.Complete(t.Context(), agent.Completion{GrantID: g.ID, Exit: 3}); err != nil {
 		t.Errorf("completion after the keys are gone: %v", err)
 	}
+	r.server.late.Wait()
 	if last := r.log.last(); last.Event != "COMPLETED" || *last.Exit != 3 {
 		t.Errorf("completion is %+v", last)
 	}

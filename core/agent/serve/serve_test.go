@@ -193,6 +193,7 @@ func TestInitStoreAndRun(t *testing.T) {
 	if err := c.Complete(t.Context(), agent.Completion{GrantID: g.ID, Exit: 7, Masked: masked}); err != nil {
 		t.Fatal(err)
 	}
+	r.server.late.Wait()
 	last := r.log.last()
 	if last.Event != "COMPLETED" || *last.Exit != 7 || last.Run != g.ID || last.Masked[0].Name != dev("TOKEN").String() || last.Masked[0].N != 2 {
 		t.Errorf("completion is %+v", last)

@@ -67,7 +67,8 @@ type Server struct {
 	freshMem lockmem.Arena
 	mem      lockmem.Arena
 	state    state
-	issued   atomic.Int64 // grants in use
+	issued   atomic.Int64   // grants in use
+	late     sync.WaitGroup // completions that are being written
 
 	clientsMu sync.Mutex
 	clients   map[*client]bool
@@ -153,6 +154,7 @@ func (s *Server) Stop() { s.stop() }
 // Close forgets the keys, after Serve or ServeConn has returned.
 func (s *Server) Close() {
 	s.stop()
+	s.late.Wait()
 	s.forget(false)
 }
 

@@ -190,6 +190,7 @@ func (s *Server) expire() {
 // audit log, for the completions of grants that are still in use.
 func (s *Server) lock() {
 	s.abandonAll()
+	s.late.Wait()
 	if s.forget(s.c.OneShot) && s.c.Relock != nil {
 		s.c.Relock()
 	}
