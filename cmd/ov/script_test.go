@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -168,11 +169,14 @@ func (w *world) leave(t testing.TB) {
 func (w *world) search(t testing.TB) {
 	files := 0
 	err := filepath.WalkDir(w.work, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a one-shot agent ends a moment after its command
+		}
 		if err != nil || !d.Type().IsRegular() || path == filepath.Join(w.work, "canary") {
 			return err
 		}
 		b, err := os.ReadFile(path)
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		files++

@@ -44,9 +44,6 @@ func (c *Client) Unlock(ctx context.Context, t TTLs) error {
 // Lock makes the long-lived agent forget its keys. That none runs is no error.
 func (c *Client) Lock(ctx context.Context) error { return c.tell(ctx, wire.OpLock) }
 
-// Stop ends the long-lived agent. That none runs is no error.
-func (c *Client) Stop(ctx context.Context) error { return c.tell(ctx, wire.OpStop) }
-
 func (c *Client) tell(ctx context.Context, op string) error {
 	s, err := c.running(ctx)
 	if errors.Is(err, ErrUnavailable) {
