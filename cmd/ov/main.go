@@ -73,7 +73,7 @@ func (c *cli) root() *cobra.Command {
 	add(root, "day", c.runCmd(), c.secretCmd(), c.redactCmd())
 	add(root, "place", c.initCmd(), c.trustCmd(), c.statusCmd(), c.appCmd(), c.envCmd())
 	add(root, "vault", c.vaultCmd(), c.unlockCmd(), c.lockCmd(), c.agentCmd(), c.auditCmd())
-	add(root, "about", c.versionCmd())
+	add(root, "about", c.versionCmd(), c.selftestCmd())
 	root.SetHelpCommandGroupID("about")
 	root.SetCompletionCommandGroupID("about")
 	root.AddCommand(topics()...)

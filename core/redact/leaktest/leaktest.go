@@ -52,7 +52,7 @@ func (c Canaries) Needles() []redact.Needle {
 // A Shape is one way in which programs print a secret.
 type Shape struct {
 	Name string
-	Lane redact.Lanes // the lane that catches it
+	Lane redact.Lanes // the lanes that catch it together
 	// Print returns what the program prints, with a \x01 before and a \x02
 	// after what has to be masked, and nothing else may be, unless it lies
 	// between a \x03 and a \x04.
@@ -161,7 +161,7 @@ func Report(w io.Writer, results []Result) (missed int, err error) {
 			state = fmt.Sprintf("LEAKED, %d bytes", r.Left)
 			missed++
 		}
-		fmt.Fprintf(&b, "%s%s  %-9s  %s\n", r.Shape, strings.Repeat(" ", width-len(r.Shape)), r.Lane, state)
+		fmt.Fprintf(&b, "%s%s  %-18s  %s\n", r.Shape, strings.Repeat(" ", width-len(r.Shape)), r.Lane, state)
 	}
 	fmt.Fprintf(&b, "%d of %d shapes caught\n", len(results)-missed, len(results))
 	_, err = w.Write(b.Bytes())

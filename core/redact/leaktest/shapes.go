@@ -11,12 +11,18 @@ import (
 // mark marks what has to be masked.
 func mark(s string) string { return "\x01" + s + "\x02" }
 
-// lane gives all shapes their lane.
+// lane gives all shapes their lane, beside those that they need as well.
 func lane(l redact.Lanes, shapes []Shape) []Shape {
 	for i := range shapes {
-		shapes[i].Lane = l
+		shapes[i].Lane |= l
 	}
 	return shapes
+}
+
+// with names a lane that a shape needs as well.
+func (s Shape) with(l redact.Lanes) Shape {
+	s.Lane |= l
+	return s
 }
 
 // Shapes returns the table.
@@ -107,11 +113,11 @@ func fragments() []Shape {
 		piece("tail -c 16", "...", same, 16, 32, "\n"),
 		piece("from the middle", "token: ****", same, 9, 23, "****\n"),
 		piece("truncated", "token=", same, 0, 24, "... (truncated)\n"),
-		piece("head of the base64", "", b64, 0, 16, "\n"),
-		piece("middle of the base64", "=> ", b64, 13, 29, "\n"),
-		piece("tail of the hex", "..", hexed, 44, 64, "\n"),
-		piece("head of the capital hex", "", func(s string) string { return strings.ToUpper(hexed(s)) }, 0, 20, "\n"),
-		piece("reversed, cut", "", reverse, 3, 19, "\n"),
+		piece("head of the base64", "", b64, 0, 16, "\n").with(redact.Encoded),
+		piece("middle of the base64", "=> ", b64, 13, 29, "\n").with(redact.Encoded),
+		piece("tail of the hex", "..", hexed, 44, 64, "\n").with(redact.Encoded),
+		piece("head of the capital hex", "", func(s string) string { return strings.ToUpper(hexed(s)) }, 0, 20, "\n").with(redact.Encoded),
+		piece("reversed, cut", "", reverse, 3, 19, "\n").with(redact.Encoded),
 		{Name: "halves on two lines", Print: func(c Canaries) string {
 			return "first: " + mark(c.Token[:16]) + "\nsecond: " + mark(c.Token[16:]) + "\n"
 		}},

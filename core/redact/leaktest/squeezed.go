@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"github.com/opaquevault/ov/core/redact"
 )
 
 // wrap breaks s into lines of n characters.
@@ -79,10 +81,10 @@ func squeezed() []Shape {
 			}
 			return " " + mark(strings.TrimSpace(b.String())) + "\n"
 		}},
-		{Name: "hexdump -C", Print: func(c Canaries) string {
+		{Name: "hexdump -C", Lane: redact.Fragments, Print: func(c Canaries) string {
 			return "\x03" + hexdump(c.Token) + "\x04"
 		}},
-		{Name: "xxd", Print: func(c Canaries) string {
+		{Name: "xxd", Lane: redact.Fragments, Print: func(c Canaries) string {
 			var b strings.Builder
 			for i := 0; i < len(c.Token); i += 16 {
 				row := c.Token[i : i+16]
