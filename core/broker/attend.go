@@ -77,6 +77,13 @@ func (r *Request) streams(p *proc.Process, set *redact.Set) []*stream {
 	if p.Tty != nil {
 		all = append(all, newStream(p.Tty, r.Terminal.Device, set))
 	}
+	if r.Terminal != nil { // the terminal's stream is the last but for Stdout, when it is that
+		s := all[len(all)-1]
+		if r.Terminal.Stdout {
+			s = all[0]
+		}
+		s.pipe = &echoing{s.pipe, s.mask, r.keys}
+	}
 	return all
 }
 

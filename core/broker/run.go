@@ -54,6 +54,7 @@ type Request struct {
 	Opened         func(int)      // hears how many secrets the child gets
 
 	templated map[secret.Ref]bool // what the templates name
+	keys      *typed              // on the terminal
 }
 
 // ErrNothing is the answer to an empty list: it must not come to mean "all".
@@ -118,7 +119,8 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 
 // spec is the child. A secret on its stdin takes the place of ours.
 func (r *Request) spec(path string, given *injection) proc.Spec {
-	s := proc.Spec{Path: path, Args: r.Argv, Env: given.env, Dir: r.Dir, Stdin: r.Stdin, Extra: given.files.Extra, Terminal: r.Terminal, Relay: r.Relay}
+	r.keys = &typed{}
+	s := proc.Spec{Path: path, Args: r.Argv, Env: given.env, Dir: r.Dir, Stdin: r.Stdin, Extra: given.files.Extra, Terminal: r.Terminal, Relay: r.Relay, Typed: r.keys.add}
 	if given.stdin != nil {
 		s.Stdin = given.stdin
 		if t := r.Terminal; t != nil {
