@@ -9,19 +9,18 @@ import (
 
 // step takes the block p, of which the first bytes were in the block before.
 //
-//  1. The rules and the finders look at it: spans, and how far it is decided.
+//  1. The finders look at it: spans, and how far it is decided.
 //  2. What is decided is passed on, with markers for the spans.
-//  3. What is not, and what the rules want to see again, is kept.
+//  3. What is not is kept.
 func (w *Writer) step(p []byte, final bool) {
 	end := w.base + int64(len(p))
 	// 1.
-	pass, keep := w.ask(p, final)
 	skip := int(w.first - w.base)
 	b := match.Block{Bytes: p[skip:], From: int(w.seen - w.first), Prev: w.prev, Final: final}
 	first := w.first + int64(w.search(b, w.first))
 	w.seen = end
 	// 2.
-	w.emit(p, min(first, pass))
+	w.emit(p, first)
 	// 3.
 	if n := int(first - w.first); n > 0 {
 		w.prev = int(b.Bytes[n-1])
@@ -30,23 +29,7 @@ func (w *Writer) step(p []byte, final bool) {
 		}
 		w.first = first
 	}
-	w.keep(p, min(first, keep))
-}
-
-// ask runs the rules over p. It returns the offset up to which they have decided
-// and the one from which they want to see the bytes again.
-func (w *Writer) ask(p []byte, final bool) (pass, keep int64) {
-	if w.rules == nil {
-		end := w.base + int64(len(p))
-		return end, end
-	}
-	r := w.rules.Scan(p[w.context-w.base:], final)
-	for _, g := range r.Ranges {
-		w.spans = append(w.spans, span{w.context + int64(g.Start), w.context + int64(g.End), form{needle: -1}, int32(g.Rule)})
-	}
-	pass = w.context + int64(r.Pass)
-	w.context += int64(r.Keep)
-	return pass, w.context
+	w.keep(p, first)
 }
 
 // keep makes the bytes of p from the offset on the beginning of the next block.
@@ -85,19 +68,11 @@ func (w *Writer) emit(p []byte, to int64) {
 
 // start begins a masked range with its marker.
 func (w *Writer) start(s *span) {
-	w.mask = Mask{Start: s.start, End: s.end}
-	if s.who.needle < 0 {
-		w.mask.Rule = w.set.rules.Rule(int(s.rule)).ID
-		w.write(marker(w.mask.Rule))
-	} else {
-		w.mask.Name, w.mask.Lane = w.set.needles[s.who.needle].Name, s.who.lane
-		w.write(w.set.markers[s.who.needle])
-	}
-	w.counts[counter{s.who.needle, s.rule, s.who.lane}]++
+	w.mask = Mask{Name: w.set.needles[s.who.needle].Name, Lane: s.who.lane, Start: s.start, End: s.end}
+	w.write(s.start, w.set.markers[s.who.needle])
+	w.counts[counter{s.who.needle, s.who.lane}]++
 	w.open = true
 }
-
-func marker(name string) []byte { return []byte("[REDACTED:" + name + "]") }
 
 // shut tells the hook of the masked range that has ended.
 func (w *Writer) shut() {
@@ -113,14 +88,18 @@ func (w *Writer) pass(p []byte, to int64) {
 		w.out = max(w.out, min(to, w.mask.End))
 	}
 	if w.out < to {
-		w.write(p[w.out-w.base : to-w.base])
+		w.write(w.out, p[w.out-w.base:to-w.base])
 		w.out = to
 	}
 }
 
-func (w *Writer) write(p []byte) {
+// write passes p on; it stands at the offset at of the stream.
+func (w *Writer) write(at int64, p []byte) {
 	if w.err != nil {
 		return
+	}
+	if w.patterns != nil {
+		w.patterns.at(at)
 	}
 	n, err := w.dst.Write(p)
 	if err == nil && n < len(p) {

@@ -10,13 +10,12 @@ import (
 type span struct {
 	start, end int64
 	who        form
-	rule       int32 // index in the set's rules if who.needle < 0
 }
 
 // order sorts spans by start. Of those that start together the first one names
-// the range: needles before rules, whole forms before pieces, the longest of the
-// whole forms, then by lane and needle. How long a piece is does not count: that
-// may depend on where the stream was cut.
+// the range: whole forms before pieces, the longest of the whole forms, then by
+// lane and needle. How long a piece is does not count: that may depend on where
+// the stream was cut.
 func (a span) order(b span) int {
 	if c := cmp.Compare(a.start, b.start); c != 0 {
 		return c
@@ -32,15 +31,11 @@ func (a span) order(b span) int {
 	return cmp.Or(
 		cmp.Compare(rank(a.who.lane), rank(b.who.lane)),
 		cmp.Compare(a.who.needle, b.who.needle),
-		cmp.Compare(a.rule, b.rule),
 		cmp.Compare(b.end, a.end))
 }
 
 func (a span) class() int {
-	switch {
-	case a.who.needle < 0:
-		return 2
-	case a.who.piece:
+	if a.who.piece {
 		return 1
 	}
 	return 0

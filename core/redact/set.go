@@ -86,7 +86,7 @@ func compile(needles []Needle, o Options, rules *rule.Set) (*Set, error) {
 			return nil, fmt.Errorf("compile needle %q of %d bytes: %w", n.Name, n.Value.Len(), ErrShort)
 		}
 		c.collect(i, n.Value.Reveal())
-		s.markers = append(s.markers, []byte("[REDACTED:"+n.Name+"]"))
+		s.markers = append(s.markers, marker(n.Name))
 	}
 	var err error
 	if s.stream, err = c.stream.compile(false); err != nil {
@@ -97,6 +97,8 @@ func compile(needles []Needle, o Options, rules *rule.Set) (*Set, error) {
 	}
 	return s, nil
 }
+
+func marker(name string) []byte { return []byte("[REDACTED:" + name + "]") }
 
 // With returns a set that looks for more needles as well.
 func (s *Set) With(more ...Needle) (*Set, error) {

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/opaquevault/ov/core/match"
-	"github.com/opaquevault/ov/core/rule"
 )
 
 // Sizes in bytes.
@@ -51,8 +50,8 @@ type Writer struct {
 	seen  int64  // what comes before has been searched
 	prev  int    // the byte before first, or -1
 
-	rules   *rule.Stream
-	context int64 // offset of the first byte that the rules want to see again
+	patterns *patterns // what the rest goes through, or nil
+
 	view    view
 	edge    edge // of the view that begins at first
 	opens   func(int) bool
@@ -67,13 +66,23 @@ type Writer struct {
 
 // counter is what ranges are counted by.
 type counter struct {
-	needle, rule int32
-	lane         Lanes
+	needle int32
+	lane   Lanes
 }
 
 // NewWriter returns a Writer that masks the needles of s and writes to dst. The
 // hook, which may be nil, is told of each masked range once its end is known.
 func NewWriter(dst io.Writer, s *Set, hook func(Mask)) *Writer {
+	w := newWriter(dst, s, hook)
+	if s.rules != nil {
+		w.patterns = newPatterns(dst, s.rules, hook)
+		w.dst = w.patterns
+	}
+	return w
+}
+
+// newWriter returns a Writer without rules.
+func newWriter(dst io.Writer, s *Set, hook func(Mask)) *Writer {
 	w := &Writer{dst: dst, set: s, hook: hook, counts: map[counter]int64{}}
 	w.opens = w.view.opens
 	w.begin()
@@ -83,10 +92,7 @@ func NewWriter(dst io.Writer, s *Set, hook func(Mask)) *Writer {
 // begin forgets the stream so far, but for its length.
 func (w *Writer) begin() {
 	w.prev, w.edge = -1, edge{joins: -1}
-	w.base, w.first, w.seen, w.context = w.out, w.out, w.out, w.out
-	if w.set.rules != nil {
-		w.rules = w.set.rules.NewStream()
-	}
+	w.base, w.first, w.seen = w.out, w.out, w.out
 }
 
 // Write masks p and passes on what is decided. An error of the sink is returned,
@@ -150,6 +156,9 @@ func (w *Writer) Flush() error {
 	w.step(w.buf, true)
 	w.shut()
 	w.begin()
+	if w.patterns != nil && w.err == nil {
+		w.err = w.patterns.flush()
+	}
 	return w.err
 }
 
@@ -164,6 +173,9 @@ func (w *Writer) Close() error {
 	}
 	clear(w.buf[:cap(w.buf)])
 	clear(w.view.text[:cap(w.view.text)])
+	if w.patterns != nil {
+		w.patterns.close()
+	}
 	return err
 }
 
@@ -184,6 +196,15 @@ func (w *Writer) Add(more ...Needle) error {
 // Held returns how many bytes are held back. Those of a masked range that may
 // yet go on are not: they are gone.
 func (w *Writer) Held() int {
+	n := w.waiting()
+	if w.patterns != nil {
+		n += len(w.patterns.held())
+	}
+	return n
+}
+
+// waiting returns how many bytes the needles hold back.
+func (w *Writer) waiting() int {
 	out := w.out
 	if w.open {
 		out = max(out, w.mask.End)
@@ -200,21 +221,42 @@ func (w *Writer) Echo(typed []byte) error {
 	if n == 0 || n > len(typed) || len(w.spans) > 0 || w.err != nil {
 		return w.err
 	}
-	held := w.buf[len(w.buf)-n:]
-	if string(held) == string(typed[len(typed)-n:]) {
-		w.pass(w.buf, w.seen)
+	held := w.tail()
+	if w.patterns != nil {
+		held = append(w.patterns.held(), held...)
+	}
+	if string(held) != string(typed[len(typed)-n:]) {
+		return w.err
+	}
+	w.release()
+	if w.patterns != nil && w.err == nil {
+		w.err = w.patterns.release()
 	}
 	return w.err
+}
+
+// tail returns the bytes that the needles hold back.
+func (w *Writer) tail() []byte { return w.buf[len(w.buf)-w.waiting():] }
+
+// release passes them on, decided or not.
+func (w *Writer) release() { w.pass(w.buf, w.seen) }
+
+// restart ends the stream and begins another with the needles of s.
+func (w *Writer) restart(s *Set) {
+	w.Flush()
+	w.set = s
+	w.begin()
 }
 
 // Counts returns how many ranges were masked so far, in the order of their names.
 func (w *Writer) Counts() []Count {
 	all := make([]Count, 0, len(w.counts))
 	for c, n := range w.counts {
-		if c.needle < 0 {
-			all = append(all, Count{Rule: w.set.rules.Rule(int(c.rule)).ID, N: n})
-		} else {
-			all = append(all, Count{Name: w.set.needles[c.needle].Name, Lane: c.lane, N: n})
+		all = append(all, Count{Name: w.set.needles[c.needle].Name, Lane: c.lane, N: n})
+	}
+	if w.patterns != nil {
+		for id, n := range w.patterns.counts {
+			all = append(all, Count{Rule: id, N: n})
 		}
 	}
 	slices.SortFunc(all, func(a, b Count) int {

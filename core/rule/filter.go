@@ -5,26 +5,32 @@ import (
 	"io"
 )
 
-// block is how much of a long write is scanned at once: it stays in the cache.
-const block = 64 << 10
+// Sizes in bytes.
+const (
+	block      = 128 << 10 // a longer write is scanned in blocks that fit the cache
+	firstPiece = 4 << 10   // copied behind what is kept, so that the rest need not be
+)
+
+var errClosed = errors.New("write to a closed filter")
 
 // A Filter writes what it is given with the findings of a set replaced by
-// markers. Close decides what is still held.
+// markers. It is not safe for concurrent use.
 type Filter struct {
 	dst    io.Writer
+	set    *Set
 	stream *Stream
 	found  func(Finding)
-	buf    []byte // context, held bytes, and room for a block
+	buf    []byte // context and held bytes: what the next block begins with
 	fresh  int    // bytes of buf before this were written
 	out    []byte // of one block with findings
+	at     int    // bytes of the block before this were written
 	err    error
-	closed bool
 }
 
 // NewFilter returns a filter before dst. found, if not nil, is called for each
 // finding when all before its end has been written and nothing after it.
 func NewFilter(dst io.Writer, set *Set, found func(Finding)) *Filter {
-	return &Filter{dst: dst, stream: set.NewStream(), found: found}
+	return &Filter{dst: dst, set: set, stream: set.NewStream(), found: found}
 }
 
 // Marker is what stands in place of a finding.
@@ -32,85 +38,137 @@ func Marker(id string) string { return "[REDACTED:" + id + "]" }
 
 // Write masks p, but for what it must hold. An error of dst stays.
 func (f *Filter) Write(p []byte) (int, error) {
-	if f.closed {
-		return 0, errors.New("write to a closed filter")
-	}
-	n := 0
-	for n < len(p) && f.err == nil {
-		k := min(len(p)-n, block)
-		f.buf = append(f.buf, p[n:n+k]...)
-		f.step(false)
-		n += k
+	size := firstPiece
+	for rest := p; len(rest) > 0 && f.err == nil; {
+		if len(f.buf) == 0 {
+			n := min(len(rest), block)
+			keep := f.step(rest[:n:n], false)
+			if keep > 0 && n < len(rest) { // go on where it wants to see the bytes again
+				rest = rest[keep:]
+				continue
+			}
+			f.buf = append(f.buf, rest[keep:n]...)
+			rest = rest[n:]
+			continue
+		}
+		// Copy a little behind what is kept: when that is decided, the rest can be
+		// scanned where it is.
+		n := min(len(rest), size)
+		size *= 2
+		f.buf = append(f.buf, rest[:n]...)
+		keep := f.step(f.buf, false)
+		if back := len(f.buf) - keep; back <= n && n < len(rest) {
+			rest, f.buf = rest[n-back:], f.buf[:0]
+			continue
+		}
+		f.buf = f.buf[:copy(f.buf, f.buf[keep:])]
+		rest = rest[n:]
 	}
 	if f.err != nil {
 		return 0, f.err
 	}
-	return n, nil
+	return len(p), nil
 }
 
 // Held returns how many bytes wait for more input.
 func (f *Filter) Held() int { return len(f.buf) - f.fresh }
 
-// Close writes what is held. It does not close dst.
-func (f *Filter) Close() error {
-	if !f.closed && f.err == nil {
-		f.step(true)
-	}
-	f.closed = true
-	clear(f.buf[:cap(f.buf)])
+// Tail returns the bytes that wait for more input, valid until the next call.
+func (f *Filter) Tail() []byte { return f.buf[f.fresh:] }
+
+// Release writes the bytes that wait although they are not decided. They can
+// still turn out to belong to a finding, and then what follows of it is masked.
+func (f *Filter) Release() error {
+	f.write(f.buf[f.fresh:])
+	f.fresh = len(f.buf)
+	f.stream.Release()
 	return f.err
 }
 
-func (f *Filter) step(final bool) {
-	r := f.stream.Scan(f.buf, final)
-	if len(r.Ranges) == 0 && len(r.Findings) == 0 {
-		f.write(f.buf[f.fresh:r.Pass])
-	} else {
-		f.replace(r)
+// Flush ends the stream: what is held is decided as if nothing followed, and
+// another stream may begin.
+func (f *Filter) Flush() error {
+	if f.err == nil {
+		f.step(f.buf, true)
 	}
-	n := copy(f.buf, f.buf[r.Keep:])
-	f.buf = f.buf[:n]
-	f.fresh = r.Pass - r.Keep
+	clear(f.buf[:cap(f.buf)])
+	clear(f.out[:cap(f.out)])
+	f.buf, f.fresh, f.stream = f.buf[:0], 0, f.set.NewStream()
+	return f.err
 }
 
-// replace writes up to r.Pass with markers for the ranges.
-func (f *Filter) replace(r Result) {
-	start := f.stream.base - int64(r.Keep) // of buf in the stream
-	at := f.fresh
-	f.out = f.out[:0]
-	to := func(end int) {
-		for len(r.Ranges) > 0 && r.Ranges[0].Start < end {
-			g := &r.Ranges[0]
-			if at <= g.Start {
-				f.out = append(f.out, f.buf[at:g.Start]...)
-				if g.First {
-					f.out = append(f.out, Marker(f.stream.set.rules[g.Rule].ID)...)
-				}
-			}
-			at = min(g.End, end)
-			if g.End > end {
-				return
-			}
-			r.Ranges = r.Ranges[1:]
-		}
-		f.out = append(f.out, f.buf[at:end]...)
-		at = end
+// Close flushes and refuses further writes. It does not close dst.
+func (f *Filter) Close() error {
+	if f.err == errClosed {
+		return nil
 	}
-	for _, d := range r.Findings {
-		if f.found == nil {
-			break
-		}
-		to(int(d.End - start))
-		f.write(f.out)
-		f.out = f.out[:0]
-		f.found(d)
+	err := f.Flush()
+	if f.err == nil {
+		f.err = errClosed
 	}
-	to(r.Pass)
+	return err
+}
+
+// step scans b, whose first fresh bytes were written before, writes what is
+// decided and returns from where on b is wanted again.
+func (f *Filter) step(b []byte, final bool) int {
+	r := f.stream.Scan(b, final)
+	if len(r.Ranges) == 0 && len(r.Findings) == 0 {
+		f.write(b[f.fresh:r.Pass])
+	} else {
+		f.replace(b, r)
+	}
+	f.fresh = r.Pass - r.Keep
+	return r.Keep
+}
+
+// replace writes b up to r.Pass with markers for the ranges, and tells of each
+// finding where it ends.
+func (f *Filter) replace(b []byte, r Result) {
+	start := f.stream.base - int64(r.Keep) // of b in the stream
+	f.at = f.fresh
+	if f.found != nil {
+		for _, d := range r.Findings {
+			r.Ranges = f.upTo(b, int(d.End-start), r.Ranges)
+			f.write(f.out)
+			f.out = f.out[:0]
+			f.found(d)
+		}
+	}
+	f.upTo(b, r.Pass, r.Ranges)
 	f.write(f.out)
+	f.out = f.out[:0]
+}
+
+// upTo appends b up to end to out, with markers, and returns the ranges that go
+// on or come later.
+func (f *Filter) upTo(b []byte, end int, ranges []Range) []Range {
+	for len(ranges) > 0 && ranges[0].Start < end {
+		g := ranges[0]
+		if f.at <= g.Start {
+			f.out = append(f.out, b[f.at:g.Start]...)
+			if g.First {
+				f.out = append(f.out, Marker(f.set.rules[g.Rule].ID)...)
+			}
+		}
+		f.at = min(g.End, end)
+		if g.End > end {
+			return ranges
+		}
+		ranges = ranges[1:]
+	}
+	f.out = append(f.out, b[f.at:end]...)
+	f.at = end
+	return ranges
 }
 
 func (f *Filter) write(b []byte) {
-	if len(b) > 0 && f.err == nil {
-		_, f.err = f.dst.Write(b)
+	if len(b) == 0 || f.err != nil {
+		return
 	}
+	n, err := f.dst.Write(b)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	f.err = err
 }

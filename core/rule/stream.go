@@ -114,11 +114,15 @@ func (s *Stream) Scan(b []byte, final bool) Result {
 	for _, c := range s.pending {
 		keep = min(keep, s.window(c))
 	}
-	keep = max(keep, s.base)
+	keep = min(max(keep, s.base), pass)
 	r := Result{s.ranges, s.done, int(pass - s.base), int(keep - s.base)}
 	s.base = keep
 	return r
 }
+
+// Release makes the stream take all bytes that it has seen for passed, decided or
+// not: a finding that began in them masks only what comes after.
+func (s *Stream) Release() { s.pass = s.seen }
 
 // search runs the automaton over what is new in b and asks about its hits.
 func (s *Stream) search(b []byte, final bool) {
