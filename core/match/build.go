@@ -2,32 +2,53 @@ package match
 
 import "math/bits"
 
-// build fills the filter. The rarest window of each needle goes in; a needle
-// that finds no window with room joins the crowd.
-func (t *tier) build() {
-	counts := t.count()
-	crowd, weight := []int(nil), 0
-	for lo := 0; lo < len(t.id); {
-		hi := int(t.upto[lo])
-		for k := lo; k < hi; k++ {
-			if t.insert(counts, k, lo, maxPerGram) {
-				continue
+// fill puts the rarest window of each needle into the filter. It returns the
+// needles that found no window with room.
+func (t *tier) fill() (crowd []int) {
+	t.counts = t.count()
+	for lo := 0; lo < len(t.id); lo = int(t.upto[lo]) {
+		for k := lo; k < int(t.upto[lo]); k++ {
+			if !t.insert(k, lo, maxPerGram) {
+				crowd = append(crowd, k)
 			}
-			if weight += len(t.needle(k)); weight > maxCrowd {
-				t.insert(counts, k, lo, len(t.id)*t.stride+1)
-				continue
-			}
-			crowd = append(crowd, k)
 		}
-		lo = hi
 	}
-	if crowd == nil {
-		return
+	return crowd
+}
+
+// settle makes a crowd of the needles. Should its table become too big for the
+// cache, the rest goes into the filter all the same: what is that big and yet
+// made of so few grams was made by hand.
+func (t *tier) settle(needles []int) {
+	var used [256]bool
+	width, states, n := 1, 1, 0
+	for _, k := range needles {
+		for _, b := range t.needle(k) {
+			if !used[b] {
+				used[b] = true
+				width++
+			}
+		}
+		if states += len(t.needle(k)); states<<bits.Len(uint(width)) > maxCrowd {
+			break
+		}
+		n++
 	}
-	t.crowd = newCrowd(&t.tails, crowd)
-	for _, k := range crowd {
-		t.callCrowd(counts, k)
+	if n > 0 {
+		t.crowd = newCrowd(&t.tails, needles[:n])
 	}
+	for i, k := range needles {
+		if i < n {
+			t.callCrowd(k)
+			continue
+		}
+		lo := k
+		for lo > 0 && t.upto[lo] == 0 {
+			lo--
+		}
+		t.insert(k, lo, len(t.id)*t.stride+1)
+	}
+	t.counts = sketch{}
 }
 
 // A sketch counts grams roughly: grams that collide are counted together, which
@@ -54,7 +75,7 @@ func (t *tier) count() sketch {
 }
 
 // maxReach bounds how far from its end a needle's window is looked for.
-const maxReach = 1024
+const maxReach = 160
 
 func (t *tier) reach(k int) []byte {
 	n := t.needle(k)
@@ -63,14 +84,13 @@ func (t *tier) reach(k int) []byte {
 
 // window returns how far before the end of needle k its rarest window begins.
 // Late windows are preferred: beginnings such as "ghp_" are shared.
-func (t *tier) window(counts sketch, k int) int {
+func (t *tier) window(k int) int {
 	n := t.reach(k)
 	var costs [maxStride]uint32
 	var sum, best uint32 = 0, 1 << 31
 	at := 0
 	for i := 0; i+t.gram <= len(n); i++ {
-		g := t.gramAt(n, i)
-		cost := 16*min(uint32(*counts.at(g * multiplier)), 1<<10) + common(g)
+		cost := 16*min(uint32(*t.counts.at(t.hash(n, i))), 1<<10) + common(n[i:i+4])
 		slot := &costs[i%t.stride]
 		sum += cost - *slot
 		*slot = cost
@@ -83,10 +103,10 @@ func (t *tier) window(counts sketch, k int) int {
 
 // common says roughly how often a gram's bytes turn up in text: it keeps words
 // out of the windows where random characters are to be had.
-func common(gram uint64) uint32 {
+func common(gram []byte) uint32 {
 	var n uint32
-	for ; gram != 0; gram >>= 8 {
-		switch c := byte(gram); {
+	for _, c := range gram {
+		switch {
 		case 'a' <= c && c <= 'z':
 			n += 6
 		case c == ' ' || c == '.' || c == '/' || c == ':' || c == '-' || c == '"' || c == '=' || c == '_':
@@ -100,23 +120,41 @@ func common(gram uint64) uint32 {
 	return n
 }
 
-// insert puts the window of needle k, one of the family lo, into the
-// filter and reports whether there was room in the entries of each gram, room
-// being the most that one may have. What was entered before room ran out stays:
-// it is true, and costs little.
-func (t *tier) insert(counts sketch, k, lo, room int) bool {
+// insert puts the window of needle k, one of the family lo, into the filter and
+// reports whether there was room in the entries of each gram, room being the
+// most that one may have.
+func (t *tier) insert(k, lo, room int) bool {
 	n := t.needle(k)
-	ahead := t.window(counts, k)
+	ahead := t.window(k)
 	e := entry{last: lastWord(n), drop: uint8(8 * max(0, 8-len(n))), lo: uint32(lo)}
-	for i := 0; i < t.stride; i++ {
+	var hashes [maxStride]uint64
+	from := len(t.entries)
+	for i := range t.stride {
 		h := t.hash(n, len(n)-ahead+i)
+		hashes[i] = h
 		e.tag, e.ahead = tag(h), uint16(ahead-i)
 		if !t.add(h, e, room) {
+			t.undo(from, hashes[:i])
 			return false
 		}
+	}
+	for _, h := range hashes[:t.stride] {
 		t.set(h)
 	}
 	return true
+}
+
+// undo takes out the entries that were added last, for these grams in order.
+func (f *filter) undo(from int, hashes []uint64) {
+	for n := len(f.entries) - 1; n >= from; n-- {
+		for i := len(hashes) - 1; i >= 0; i-- {
+			if head := &f.heads[hashes[i]>>f.hshift]; *head == int32(n) {
+				*head = f.entries[n].next
+				break
+			}
+		}
+	}
+	f.entries = f.entries[:from]
 }
 
 // add chains the entry unless it is there already. It reports false if the
@@ -143,9 +181,9 @@ func (f *filter) add(h uint64, e entry, room int) bool {
 }
 
 // callCrowd makes the grams of needle k's window call the crowd.
-func (t *tier) callCrowd(counts sketch, k int) {
+func (t *tier) callCrowd(k int) {
 	n := t.needle(k)
-	ahead := t.window(counts, k)
+	ahead := t.window(k)
 	for i := 0; i < t.stride; i++ {
 		h := t.hash(n, len(n)-ahead+i)
 		t.set(h)

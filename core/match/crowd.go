@@ -1,9 +1,12 @@
 package match
 
-import "math/bits"
+import (
+	"math/bits"
+	"unsafe"
+)
 
-// maxCrowd bounds the crowd's needles, in bytes, and with them its table.
-const maxCrowd = 64 << 10
+// maxCrowd bounds the table of a crowd: 512 KiB.
+const maxCrowd = 128 << 10
 
 // A crowd is the needles that the filter cannot tell apart cheaply: an
 // Aho-Corasick automaton with a full table. It runs only over the stretches
@@ -117,8 +120,9 @@ func (c *crowd) find(cur *Scratch, t *tier) {
 
 // walk runs the automaton over [i, end) from a state and returns its last one.
 func (c *crowd) walk(cur *Scratch, t *tier, state uint32, i, end int) uint32 {
-	for ; i < end; i++ {
-		state = c.next[state&^accept+c.class[cur.b.Bytes[i]]]
+	next, class, p := c.next, &c.class, cur.b.Bytes[:end]
+	for ; i < len(p); i++ {
+		state = next[state&^accept+class[p[i]]]
 		if state&accept != 0 {
 			c.report(cur, t, state, i+1)
 		}
@@ -129,6 +133,9 @@ func (c *crowd) walk(cur *Scratch, t *tier, state uint32, i, end int) uint32 {
 // lanes runs four automata side by side, each over a quarter of the stretch:
 // their loads overlap. All but the first start early enough to know every needle
 // that ends in their quarter.
+//
+// The unsafe load stays inside the table: a state is the index of a row of
+// 1<<width columns and a class is less than that.
 func (c *crowd) lanes(cur *Scratch, t *tier, s stretch) {
 	n := (s.end - s.start) / 4
 	var state [4]uint32
@@ -141,11 +148,16 @@ func (c *crowd) lanes(cur *Scratch, t *tier, s stretch) {
 	s0, s1, s2, s3 := state[0], state[1], state[2], state[3]
 	p := cur.b.Bytes[s.start:s.end]
 	p0, p1, p2, p3 := p[:n], p[n:2*n], p[2*n:3*n], p[3*n:4*n]
+	p1, p2, p3 = p1[:len(p0)], p2[:len(p0)], p3[:len(p0)]
+	next, class := unsafe.Pointer(unsafe.SliceData(c.next)), &c.class
+	step := func(s uint32, b byte) uint32 {
+		return *(*uint32)(unsafe.Add(next, uintptr(s&^accept+class[b])*4))
+	}
 	for i := range p0 {
-		s0 = c.next[s0&^accept+c.class[p0[i]]]
-		s1 = c.next[s1&^accept+c.class[p1[i]]]
-		s2 = c.next[s2&^accept+c.class[p2[i]]]
-		s3 = c.next[s3&^accept+c.class[p3[i]]]
+		s0 = step(s0, p0[i])
+		s1 = step(s1, p1[i])
+		s2 = step(s2, p2[i])
+		s3 = step(s3, p3[i])
 		if (s0|s1|s2|s3)&accept != 0 {
 			for k, s4 := range [4]uint32{s0, s1, s2, s3} {
 				if s4&accept != 0 {

@@ -33,6 +33,9 @@ func newPrefixes(tiers []*tier) prefixes {
 	p := prefixes{}
 	total, n := 0, 0
 	for _, t := range tiers {
+		if t.wide {
+			continue
+		}
 		o := ordered{tails: &t.tails, by: make([]int32, len(t.id)), word: t.word}
 		for i := range o.by {
 			o.by[i] = int32(i)
@@ -47,6 +50,9 @@ func newPrefixes(tiers []*tier) prefixes {
 	p.quads, p.heads, p.twos = newBitset(8*total), newBitset(16*n), newBitset(8*n)
 	for _, t := range tiers {
 		for k := range t.id {
+			if t.wide {
+				break
+			}
 			p.add(t.needle(k), t.word)
 		}
 	}

@@ -35,6 +35,8 @@ package match
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Limits of a set.
@@ -95,10 +97,42 @@ func Compile(needles []Needle, every bool) (*Set, error) {
 	}
 	s := &Set{}
 	for _, class := range classes(needles) {
-		s.tiers = append(s.tiers, newTier(needles, class, every))
+		s.add(needles, class, every)
 	}
 	s.held = newPrefixes(s.tiers)
 	return s, nil
+}
+
+// wideLen is the length from which on a needle that is hard to tell from others
+// is looked for by grams of 16 bytes. Such are the spellings that take several
+// bytes for a character: u0061, 0x61, &#97.
+const wideLen = 40
+
+// add makes a tier of the needles with the given numbers. Those that find no
+// room in it get a tier with wider grams, if that has room, and else the crowd.
+func (s *Set) add(needles []Needle, ids []int32, every bool) {
+	t := newTier(needles, ids, every, false)
+	s.tiers = append(s.tiers, t)
+	crowd := t.fill()
+	wide := make(map[int32]bool)
+	for _, k := range crowd {
+		if len(t.needle(k)) >= wideLen {
+			wide[t.id[k]] = true
+		}
+	}
+	// A needle that does not fit there either makes the tier anew without it.
+	for len(wide) > 0 {
+		w := newTier(needles, slices.Sorted(maps.Keys(wide)), every, true)
+		out := w.fill()
+		if len(out) == 0 {
+			s.tiers = append(s.tiers, w)
+			break
+		}
+		for _, k := range out {
+			delete(wide, w.id[k])
+		}
+	}
+	t.settle(slices.DeleteFunc(crowd, func(k int) bool { return wide[t.id[k]] }))
 }
 
 // bounds separate the tiers: a short needle would shorten the stride of all.
@@ -131,6 +165,9 @@ type Scratch struct {
 	b    Block
 	hits []Hit
 	near []stretch // where the crowd must be asked, in order
+
+	found [batch + 4]candidate
+	n     int // of them
 
 	lines [8]line // that were grown last
 	line  int

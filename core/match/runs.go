@@ -134,13 +134,18 @@ func (r *Runs) sow(shortest int) {
 func (r *Runs) Find(c *Scratch, b Block) []Hit {
 	c.begin(b)
 	if r != nil && len(r.seeds) > 0 && len(b.Bytes) >= r.stride+r.gram-1 {
-		r.scan(c, r)
+		for i := 0; i+r.gram <= len(b.Bytes); {
+			i = r.scan(c, i)
+			for _, x := range c.found[:c.n] {
+				r.sprout(c, x.i, x.h)
+			}
+		}
 	}
 	return c.hits
 }
 
-// candidate grows the seeds of the gram with hash h that was found at i.
-func (r *Runs) candidate(c *Scratch, i int, h uint64) {
+// sprout grows the seeds of the gram with hash h that was found at i.
+func (r *Runs) sprout(c *Scratch, i int, h uint64) {
 	bucket := h >> r.hshift
 	for _, s := range r.seeds[r.heads[bucket]:r.heads[bucket+1]] {
 		if c.grown(int(s.at)-i, i) || !bytes.Equal(r.text[s.at:int(s.at)+r.gram], c.b.Bytes[i:i+r.gram]) {

@@ -3,15 +3,17 @@ package match
 import "math/bits"
 
 // maxPerGram is how many entries a gram may have in the filter.
-const maxPerGram = 4
+const maxPerGram = 8
 
 // A tier is the needles of one class and the filter that finds them.
 type tier struct {
 	tails
 	filter
-	crowd *crowd // needles that the filter cannot take, or nil
-	word  bool
-	every bool
+	crowd  *crowd // needles that the filter cannot take, or nil
+	counts sketch // while it is built
+	word   bool
+	every  bool
+	wide   bool // the needles are those of another tier, with wider grams
 }
 
 // entry says that a gram, found at i, may belong to the family lo of needles
@@ -34,23 +36,23 @@ type filter struct {
 	entries []entry
 }
 
-func newTier(needles []Needle, ids []int32, every bool) *tier {
-	first := needles[ids[0]]
-	t := &tier{tails: newTails(needles, ids), word: first.Word, every: every}
+func newTier(needles []Needle, ids []int32, every, wide bool) *tier {
+	t := &tier{tails: newTails(needles, ids), word: needles[ids[0]].Word, every: every, wide: wide}
 	shortest := t.max
 	for k := range t.id {
 		shortest = min(shortest, len(t.needle(k)))
 	}
-	t.filter = newFilter(shortest, len(t.id))
-	t.build()
+	gram := 4
+	if wide {
+		gram = 16
+	} else if len(t.id) > 100 && shortest >= 16 {
+		gram = 6
+	}
+	t.filter = newFilter(gram, shortest, len(t.id))
 	return t
 }
 
-func newFilter(shortest, n int) filter {
-	gram := 4
-	if n > 100 && shortest >= 16 {
-		gram = 6
-	}
+func newFilter(gram, shortest, n int) filter {
 	stride := max(1, min(shortest-gram+1, maxStride, max(32, 2048/n), maxGrams/n))
 	grams := n * stride
 	f := filter{sieve: newSieve(gram, stride, grams), entries: make([]entry, 0, grams)}
@@ -69,14 +71,19 @@ func (t *tier) find(c *Scratch) {
 		return
 	}
 	c.near = c.near[:0]
-	t.scan(c, t)
+	for i := 0; i+t.gram <= len(c.b.Bytes); {
+		i = t.scan(c, i)
+		for _, x := range c.found[:c.n] {
+			t.check(c, x.i, x.h)
+		}
+	}
 	if t.crowd != nil {
 		t.crowd.find(c, t)
 	}
 }
 
-// candidate looks at the entries of the gram with hash h that was found at i.
-func (t *tier) candidate(c *Scratch, i int, h uint64) {
+// check looks at the entries of the gram with hash h that was found at i.
+func (t *tier) check(c *Scratch, i int, h uint64) {
 	want := tag(h)
 	for n := t.heads[h>>t.hshift]; n >= 0; {
 		e := &t.entries[n]
