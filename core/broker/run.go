@@ -94,10 +94,10 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 	}()
 	// 3. Every value becomes a variable, or a file, and a needle at once.
 	given, err := r.inject(grant, templates)
-	defer given.Close()
 	if err != nil {
-		return 0, err
+		return 0, errors.Join(err, given.Close())
 	}
+	defer given.Close()
 	r.Opened(len(grant.Secrets))
 	// 4. Masking stands before there is anything to mask.
 	set, err := redact.Compile(given.needles, r.Redact)
