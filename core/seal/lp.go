@@ -21,7 +21,6 @@ func appendLP(b, part []byte) []byte {
 	return append(b, part...)
 }
 
-func u32(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 func u64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 // A reader takes fields off the front of b. After the first field that is not
