@@ -2,25 +2,23 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/opaquevault/ov/core/broker"
-	"github.com/opaquevault/ov/core/redact"
 )
 
 func (c *cli) redactCmd() *cobra.Command {
-	var lanes string
+	var mask maskFlags
 	cmd := &cobra.Command{
 		Use:     "redact",
 		Short:   "Copy stdin to stdout with the secrets masked",
 		Example: `  some-command 2>&1 | ov redact > report.txt`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := redact.ParseLanes(lanes)
+			o, err := mask.options()
 			if err != nil {
-				return misuse{fmt.Errorf("--redact: %w", err)}
+				return err
 			}
 			if c.passwordStdin {
 				return misuse{errors.New("--password-stdin: stdin is what gets masked")}
@@ -34,9 +32,9 @@ func (c *cli) redactCmd() *cobra.Command {
 				return err
 			}
 			defer client.Close()
-			return broker.Mask(cmd.Context(), client, cfg.Context(), redact.Options{Lanes: l}, c.in, c.out)
+			return broker.Mask(cmd.Context(), client, cfg.Context(), o, c.in, c.out)
 		},
 	}
-	cmd.Flags().StringVar(&lanes, "redact", "all", "what to look for: `LANES` of exact,encoded,squeezed,fragments")
+	mask.add(cmd)
 	return cmd
 }

@@ -14,17 +14,17 @@ import (
 	"github.com/opaquevault/ov/core/broker"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/proc"
-	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/secret"
 )
 
 // runFlags are the flags of ov run.
 type runFlags struct {
-	secrets, lanes, reason string
-	pristine, keep         bool
-	pty, noPTY             bool
-	deliver, templates     []string
-	timeout                time.Duration
+	mask               maskFlags
+	secrets, reason    string
+	pristine, keep     bool
+	pty, noPTY         bool
+	deliver, templates []string
+	timeout            time.Duration
 }
 
 func (c *cli) runCmd() *cobra.Command {
@@ -54,7 +54,7 @@ The exit status is the command's own; 125 means that ov itself failed (see "ov h
 	fl := cmd.Flags()
 	fl.SetInterspersed(false)
 	fl.StringVarP(&f.secrets, "secrets", "s", "", "`NAMES` separated by commas; VAR=NAME renames")
-	fl.StringVar(&f.lanes, "redact", "all", "what to look for: `LANES` of exact,encoded,squeezed,fragments")
+	f.mask.add(cmd)
 	fl.BoolVar(&f.pristine, "pristine", false, "start from an empty environment")
 	fl.BoolVar(&f.keep, "keep-existing", false, "leave variables alone that are set already")
 	fl.BoolVar(&f.pty, "pty", false, "give the command a terminal of its own, whatever stdout is")
@@ -82,9 +82,9 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	if err != nil {
 		return err
 	}
-	lanes, err := redact.ParseLanes(f.lanes)
+	mask, err := f.mask.options()
 	if err != nil {
-		return misuse{fmt.Errorf("--redact: %w", err)}
+		return err
 	}
 	if c.passwordStdin {
 		return hinted{misuse{errors.New("--password-stdin: stdin belongs to the command")}, "use OV_PASSWORD_FILE or \"ov unlock\""}
@@ -105,7 +105,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	}
 	r := broker.Request{
 		Argv: argv, Dir: dir, Environ: os.Environ(), Pristine: f.pristine, KeepExisting: f.keep,
-		Wants: wants, Space: cfg.Context(), Redact: redact.Options{Lanes: lanes}, Timeout: f.timeout, Reason: f.reason,
+		Wants: wants, Space: cfg.Context(), Redact: mask, Timeout: f.timeout, Reason: f.reason,
 		Deliver: deliver, Templates: templates,
 		Stdin: c.in, Stdout: c.out, Stderr: c.err, Terminal: terminal, Relay: true,
 		Notice: func(line string) { c.say("%s", line) },
