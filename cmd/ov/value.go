@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -64,37 +62,13 @@ func (v *valueFlags) source(c *cli, ref secret.Ref) (secret.Value, error) {
 			return secret.Value{}, fmt.Errorf("read value: %w", err)
 		}
 		defer f.Close()
-		return readValue(f, v.raw)
+		return secret.Read(f, v.raw)
 	case v.stdin && c.passwordStdin:
 		return secret.Value{}, misuse{errors.New("--stdin and --password-stdin both want stdin")}
 	case v.stdin:
-		return readValue(c.in, v.raw)
+		return secret.Read(c.in, v.raw)
 	}
 	return c.prompt(fmt.Sprintf("Value of %s (not shown): ", ref))
-}
-
-// readValue reads at most one byte more than a value may have, so that a
-// longer one is refused rather than cut.
-func readValue(r io.Reader, raw bool) (secret.Value, error) {
-	buf := make([]byte, secret.MaxValue+3)
-	n, err := io.ReadFull(r, buf)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		clear(buf)
-		return secret.Value{}, fmt.Errorf("read value: %w", err)
-	}
-	b := buf[:n]
-	if !raw {
-		b = trimNewline(b)
-	}
-	return secret.New(b), nil
-}
-
-// trimNewline drops one newline, LF or CR LF, from the end.
-func trimNewline(b []byte) []byte {
-	if line, ok := bytes.CutSuffix(b, []byte("\n")); ok {
-		return bytes.TrimSuffix(line, []byte("\r"))
-	}
-	return b
 }
 
 // prompt asks on the terminal without echo.
@@ -131,50 +105,16 @@ func (c *cli) prompt(question string) (secret.Value, error) {
 	return secret.New(b), nil
 }
 
-// alphabets that --generate knows by name.
-func alphabet(name string) (string, error) {
-	const lower, upper, digits = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
-	switch name {
-	case "", "alnum":
-		return upper + lower + digits, nil
-	case "hex":
-		return digits + "abcdef", nil
-	case "digits":
-		return digits, nil
-	case "base64url":
-		return upper + lower + digits + "-_", nil
-	case "ascii":
-		return upper + lower + digits + "!#$%&()*+,-./:;<=>?@[]^_{|}~", nil
-	}
-	return "", misuse{fmt.Errorf("--generate: alphabet %q: want alnum, hex, digits, base64url or ascii", name)}
-}
-
-// generate makes a random value, each character drawn alike.
+// generate reads LENGTH[:ALPHABET].
 func generate(spec string) (secret.Value, error) {
-	length, name, _ := strings.Cut(spec, ":")
+	length, alphabet, _ := strings.Cut(spec, ":")
 	n, err := strconv.Atoi(length)
-	if err != nil || n < 8 || n > 4096 {
-		return secret.Value{}, misuse{fmt.Errorf("--generate: length %q: want 8 to 4096", length)}
-	}
-	letters, err := alphabet(name)
 	if err != nil {
-		return secret.Value{}, err
+		return secret.Value{}, misuse{fmt.Errorf("--generate: length %q is no number", length)}
 	}
-	return secret.New(draw(n, letters)), nil
-}
-
-// draw returns n characters, each of letters as likely as any other.
-func draw(n int, letters string) []byte {
-	b, pool := make([]byte, 0, n), make([]byte, 64)
-	fair := 256 - 256%len(letters) // a byte from here on would favour the first letters
-	for len(b) < n {
-		rand.Read(pool)
-		for _, r := range pool {
-			if int(r) < fair && len(b) < n {
-				b = append(b, letters[int(r)%len(letters)])
-			}
-		}
+	v, err := secret.Generate(n, alphabet)
+	if err != nil {
+		return v, misuse{fmt.Errorf("--generate: %w", err)}
 	}
-	clear(pool)
-	return b
+	return v, nil
 }

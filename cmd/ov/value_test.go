@@ -2,55 +2,12 @@ package main
 
 import (
 	"errors"
-	"io"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"github.com/opaquevault/ov/core/broker"
 	"github.com/opaquevault/ov/core/config"
-	"github.com/opaquevault/ov/core/secret"
 )
-
-func TestReadValue(t *testing.T) {
-	for _, c := range []struct {
-		in   string
-		raw  bool
-		want string
-	}{
-		{"abc\n", false, "abc"},
-		{"abc\r\n", false, "abc"},
-		{"abc\n\n", false, "abc\n"},
-		{"abc\r", false, "abc\r"},
-		{"abc", false, "abc"},
-		{"abc\n", true, "abc\n"},
-		{"\n", false, ""},
-		{"a\x00b\n", false, "a\x00b"},
-	} {
-		for name, r := range map[string]io.Reader{"whole": strings.NewReader(c.in), "bytes": iotest.OneByteReader(strings.NewReader(c.in))} {
-			v, err := readValue(r, c.raw)
-			if err != nil || string(v.Reveal()) != c.want {
-				t.Errorf("%q raw=%v by %s: %q, %v, want %q", c.in, c.raw, name, v.Reveal(), err, c.want)
-			}
-		}
-	}
-	if _, err := readValue(iotest.ErrReader(errors.New("broken")), false); err == nil {
-		t.Error("a failing reader is no error")
-	}
-}
-
-// The longest value fits with its newline; one byte more is refused, not cut.
-func TestReadValueLimit(t *testing.T) {
-	for n, want := range map[int]error{secret.MaxValue: nil, secret.MaxValue + 1: secret.ErrTooLong, secret.MaxValue * 2: secret.ErrTooLong} {
-		v, err := readValue(strings.NewReader(strings.Repeat("x", n)+"\n"), false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := v.Check(false); !errors.Is(err, want) || (want == nil) != (err == nil) {
-			t.Errorf("%d bytes: %v, want %v", n, err, want)
-		}
-	}
-}
 
 func TestGenerate(t *testing.T) {
 	for spec, want := range map[string]struct {
@@ -75,24 +32,6 @@ func TestGenerate(t *testing.T) {
 	for _, bad := range []string{"7", "4097", "x", "-1", "32:emoji", ":hex"} {
 		if _, err := generate(bad); !errors.Is(err, errUsage) {
 			t.Errorf("%q: %v, want a usage error", bad, err)
-		}
-	}
-}
-
-// Every letter comes up about as often: 62 does not divide 256.
-func TestDrawIsFair(t *testing.T) {
-	letters, err := alphabet("alnum")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const each = 4000
-	seen := map[byte]int{}
-	for _, b := range draw(each*len(letters), letters) {
-		seen[b]++
-	}
-	for i := range len(letters) { // 6 standard deviations; the bias of a plain modulo is 25 %
-		if n := seen[letters[i]]; n < each-380 || n > each+380 {
-			t.Errorf("%c came up %d times, want about %d", letters[i], n, each)
 		}
 	}
 }

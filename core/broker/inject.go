@@ -15,7 +15,7 @@ var ErrInject = errors.New("not injected")
 
 // declare says to the agent what is going to happen.
 func (r *Request) declare(path string) agent.GrantRequest {
-	g := agent.GrantRequest{Kind: agent.GrantRun, Executable: path, Argv: r.Argv, Dir: r.Dir, Lanes: r.Redact.Lanes.String(), Reason: r.Reason}
+	g := agent.GrantRequest{Kind: agent.GrantRun, Executable: path, Argv: r.Argv, Dir: r.Dir, Lanes: r.Redact.Lanes.String(), Reason: r.Reason, ExtraEnv: r.Extra}
 	if r.Wants == nil {
 		g.App, g.Env = r.Space.App, r.Space.Env
 	}
@@ -53,6 +53,10 @@ func (r *Request) inject(g *agent.Grant, templates [][]byte) (*injection, error)
 	in := &injection{}
 	if !r.Pristine {
 		in.env = scrub(r.Environ)
+	}
+	for _, kv := range r.Extra {
+		name, _, _ := strings.Cut(kv, "=")
+		in.env = append(without(in.env, name), kv)
 	}
 	all := r.variables(g)
 	if err := r.checkDeliveries(all); err != nil {

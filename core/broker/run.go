@@ -34,7 +34,9 @@ type Request struct {
 	Argv    []string
 	Dir     string
 	Environ []string // what the child inherits, before secrets
+	Extra   []string // NAME=value on top of that, declared to the agent
 	Wants   []Want   // nil: every secret of Space
+	Nothing bool     // no secret at all, on purpose
 	Space   secret.Ref
 
 	Deliver   map[string]string // variable -> file, fd or stdin; absent: env
@@ -50,11 +52,20 @@ type Request struct {
 	Stdout, Stderr io.Writer
 	Terminal       *proc.Terminal // nil: the child gets pipes
 	Relay          bool           // pass our signals on to the child
+	Leader         bool           // end the child's detached descendants too, see proc.Spec
 	Notice         func(string)   // hears what a person should know; never a value
 	Opened         func(int)      // hears how many secrets the child gets
+	Report         func(Report)   // hears what came of it; may be nil
 
 	templated map[secret.Ref]bool // what the templates name
 	keys      *typed              // on the terminal
+}
+
+// A Report is what came of a Run whose child was started.
+type Report struct {
+	Status   proc.Status
+	Injected []string // names of the secrets that the child got
+	Masked   []agent.Count
 }
 
 // ErrNothing is the answer to an empty list: it must not come to mean "all".
@@ -65,7 +76,7 @@ var ErrNothing = errors.New("the list of secrets is empty")
 // a shell would. An error means that ov itself failed: then no unmasked byte
 // was passed on, and no child is left running.
 func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
-	if r.Wants != nil && len(r.Wants) == 0 {
+	if r.Wants != nil && len(r.Wants) == 0 && !r.Nothing {
 		return 0, ErrNothing
 	}
 	// 1. Find the command; without one nothing is decrypted.
@@ -78,20 +89,13 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 		return 0, err
 	}
 	// 2. Ask for the values: policy, audit, decryption, in this order.
-	grant, err := a.Grant(ctx, r.declare(path))
+	grant, err := r.grant(ctx, a, path)
 	if err != nil {
 		return 0, err
 	}
 	defer grant.Wipe()
 	done := agent.Completion{GrantID: grant.ID}
-	defer func() {
-		if err != nil {
-			done.Failure = failure(err)
-		}
-		if cerr := a.Complete(context.WithoutCancel(ctx), done); cerr != nil {
-			r.Notice(fmt.Sprintf("complete audit record: %v", cerr))
-		}
-	}()
+	defer func() { r.complete(ctx, a, done, err) }()
 	// 3. Every value becomes a variable, or a file, and a needle at once.
 	given, err := r.inject(grant, templates)
 	if err != nil {
@@ -114,7 +118,38 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 	status, err := r.attend(ctx, p, streams)
 	// 7. Report what was masked.
 	done.Exit, done.Masked = status.Exit(), counts(streams)
+	if r.Report != nil {
+		r.Report(Report{status, names(grant), done.Masked})
+	}
 	return done.Exit, err
+}
+
+func (r *Request) grant(ctx context.Context, a Agent, path string) (*agent.Grant, error) {
+	if r.Nothing {
+		return new(agent.Grant), nil
+	}
+	return a.Grant(ctx, r.declare(path))
+}
+
+// complete tells the agent how the grant was used.
+func (r *Request) complete(ctx context.Context, a Agent, done agent.Completion, err error) {
+	if r.Nothing {
+		return
+	}
+	if err != nil {
+		done.Failure = failure(err)
+	}
+	if err := a.Complete(context.WithoutCancel(ctx), done); err != nil {
+		r.Notice(fmt.Sprintf("complete audit record: %v", err))
+	}
+}
+
+func names(g *agent.Grant) []string {
+	var all []string
+	for _, s := range g.Secrets {
+		all = append(all, s.Ref.Name)
+	}
+	return all
 }
 
 // spec is the child. A secret on its stdin takes the place of ours.

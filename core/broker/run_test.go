@@ -277,3 +277,35 @@ func TestMask(t *testing.T) {
 		t.Errorf("denied: %v, passed on %q", err, out.String())
 	}
 }
+
+// TestNothing: a run without secrets asks for no grant, and is still masked and
+// reported.
+func TestNothing(t *testing.T) {
+	x := newTrial(t, map[string]string{"TOKEN": "never-granted-value"}, "sh", "-c", "echo $EXTRA $KEPT; exit 4")
+	var report Report
+	x.req.Wants, x.req.Nothing = []Want{}, true
+	x.req.Extra = []string{"EXTRA=more", "KEPT=changed"}
+	x.req.Report = func(r Report) { report = r }
+	x.ok(4, "more changed\n", "")
+	if len(x.agent.asked)+len(x.agent.done) != 0 {
+		t.Errorf("asked for %d grants", len(x.agent.asked))
+	}
+	if report.Status.Code != 4 || len(report.Injected) != 0 {
+		t.Errorf("reported %+v", report)
+	}
+}
+
+// TestReport: what the child got and what was masked, and Extra is declared.
+func TestReport(t *testing.T) {
+	x := newTrial(t, map[string]string{"TOKEN": "reported-value-0001"}, "sh", "-c", "echo $TOKEN")
+	var report Report
+	x.req.Extra = []string{"EXTRA=more"}
+	x.req.Report = func(r Report) { report = r }
+	x.ok(0, "[REDACTED:TOKEN]\n", "")
+	if len(report.Injected) != 1 || report.Injected[0] != "TOKEN" || len(report.Masked) != 1 || report.Masked[0].N != 1 {
+		t.Errorf("reported %+v", report)
+	}
+	if d := x.agent.asked[0].ExtraEnv; len(d) != 1 || d[0] != "EXTRA=more" {
+		t.Errorf("declared %v", d)
+	}
+}
