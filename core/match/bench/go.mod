@@ -1,0 +1,9 @@
+module github.com/opaquevault/ov/core/match/bench
+
+go 1.26.0
+
+require github.com/opaquevault/ov v0.0.0
+
+require github.com/BobuSumisu/aho-corasick v1.0.3
+
+replace github.com/opaquevault/ov => ../../..
