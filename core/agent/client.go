@@ -120,7 +120,7 @@ func (c *Client) open(ctx context.Context) (*session, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.child != nil && c.child.alive() {
-		return c.child, nil
+		return c.child, c.unlockChild(ctx)
 	}
 	s, err := c.runningLocked(ctx)
 	if err == nil && !s.hello.Locked {
@@ -139,12 +139,22 @@ func (c *Client) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.withPassword(ctx, child, wire.OpUnlock, TTLs{}); err != nil {
+	if err := c.unlockChild(ctx); err != nil {
 		c.child = nil
 		child.close()
 		return nil, err
 	}
 	return child, nil
+}
+
+// unlockChild gives the password to the one-shot agent, unless it has it.
+func (c *Client) unlockChild(ctx context.Context) error {
+	if !c.child.hello.Locked {
+		return nil
+	}
+	_, err := c.withPassword(ctx, c.child, wire.OpUnlock, TTLs{})
+	c.child.hello.Locked = err != nil
+	return err
 }
 
 func locked() error {

@@ -27,6 +27,7 @@ type session struct {
 	next    uint64
 	waiting map[uint64]chan *wire.Frame
 	dead    error
+	gone    chan struct{} // closed when dead is set
 }
 
 // newSession says hello on sock and starts to read.
@@ -34,6 +35,7 @@ func newSession(ctx context.Context, sock *net.UnixConn, o Options) (*session, e
 	s := &session{
 		conn:    wire.NewConn(sock, wire.ClientLimits()),
 		waiting: map[uint64]chan *wire.Frame{},
+		gone:    make(chan struct{}),
 	}
 	go s.read()
 	f, err := s.do(ctx, wire.OpHello, wire.Hello{Protocol: wire.Version, Home: o.Home, Client: o.Client, Agent: o.Agent}, nil, nil)
@@ -60,6 +62,7 @@ func (s *session) read() {
 				close(ch)
 			}
 			s.mu.Unlock()
+			close(s.gone)
 			return
 		}
 		ch := s.waiting[f.ID]
@@ -150,5 +153,18 @@ func (s *session) close() {
 	s.conn.Close()
 	if s.reap != nil {
 		s.reap()
+	}
+}
+
+// shut waits, after an op that made the agent forget its keys, until it has
+// replaced itself: a new connection is then taken by the new process.
+func (s *session) shut(f *wire.Frame) {
+	var answer wire.Shut
+	if json.Unmarshal(f.Args, &answer) != nil || !answer.Replaced {
+		return
+	}
+	select {
+	case <-s.gone:
+	case <-time.After(5 * time.Second):
 	}
 }

@@ -160,7 +160,7 @@ type Report struct {
 type AuditQuery struct {
 	Limit int       `json:"limit,omitempty"` // the last n; 0: all
 	Since time.Time `json:"since,omitzero"`
-	Name  string    `json:"name,omitempty"` // of a secret: found by its HMAC
+	Name  string    `json:"name,omitempty"` // app/environment/NAME: what names it
 }
 
 // An AuditLine is one record: as a person reads it, and as it is stored.

@@ -21,7 +21,11 @@ func (c *Client) Init(ctx context.Context, r InitRequest) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.withPassword(ctx, s, wire.OpInit, r, r.Kit)
+	if _, err = c.withPassword(ctx, s, wire.OpInit, r, r.Kit); err == nil {
+		c.mu.Lock()
+		s.hello.Locked = false
+		c.mu.Unlock()
+	}
 	return err
 }
 
@@ -34,10 +38,11 @@ func (c *Client) Unlock(ctx context.Context, t TTLs) error {
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	c.daemon = s
-	c.mu.Unlock()
 	_, err = c.withPassword(ctx, s, wire.OpUnlock, t)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.daemon = s
+	s.hello.Locked = err != nil
 	return err
 }
 
@@ -52,7 +57,10 @@ func (c *Client) tell(ctx context.Context, op string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.do(ctx, op, nil, nil, nil)
+	f, err := s.do(ctx, op, nil, nil, nil)
+	if err == nil {
+		s.shut(f)
+	}
 	return err
 }
 

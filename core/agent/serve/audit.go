@@ -102,7 +102,12 @@ func (s *Server) opAuditShow(_ context.Context, _ *client, f *wire.Frame) (answe
 	if !q.Since.IsZero() {
 		limit = 0
 	}
-	entries, err := o.log.Show(limit)
+	var entries []audit.Entry
+	if q.Name != "" {
+		entries, err = o.log.Grep(q.Name)
+	} else {
+		entries, err = o.log.Show(limit)
+	}
 	if err != nil {
 		return answer{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/audit"
 	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/seal"
 	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/core/vault"
 )
@@ -50,6 +51,10 @@ func meanings() []meaning {
 		{vault.ErrFull, agent.ErrStorage, "make room on the disk; nothing was changed"},
 		{blob.ErrFull, agent.ErrStorage, "make room on the disk; nothing was changed"},
 		{vault.ErrValue, agent.ErrUsage, ""},
+		{vault.ErrRotated, agent.ErrLocked, `the keys were rotated: run "ov unlock" again`},
+		{seal.ErrOpen, agent.ErrPassword, "the backup's passphrase or identity does not open it"},
+		{seal.ErrBackup, agent.ErrUsage, ""},
+		{seal.ErrKit, agent.ErrUsage, "the Secret Key is on the recovery kit: OV1 and six groups of five"},
 		{secret.ErrRef, agent.ErrUsage, ""},
 		{secret.ErrEmpty, agent.ErrUsage, ""}, {secret.ErrTooLong, agent.ErrUsage, ""},
 		{secret.ErrMarker, agent.ErrUsage, "store the credential itself, not the masked output of a command"},

@@ -22,6 +22,11 @@ func endsWith(key, line secret.Value) bool {
 	return bytes.EqualFold(bytes.TrimSpace(line.Reveal()), group)
 }
 
+// withoutNewline returns line without one newline at its end.
+func withoutNewline(line secret.Value) secret.Value {
+	return secret.New(bytes.TrimSuffix(bytes.TrimSuffix(line.Reveal(), []byte("\n")), []byte("\r")))
+}
+
 // isYes reports whether line is y or yes.
 func isYes(line secret.Value) bool {
 	answer := bytes.TrimSpace(line.Reveal())

@@ -32,6 +32,19 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpGrant:       s.opGrant,
 		wire.OpComplete:    s.opComplete,
 		wire.OpReveal:      s.opReveal,
+
+		wire.OpHistory:       s.opHistory,
+		wire.OpRollback:      s.opChange("rollback", rollback),
+		wire.OpRestore:       s.opChange("restore", restore),
+		wire.OpTag:           s.opChange("tag", tag),
+		wire.OpRename:        s.opChange("rename", rename),
+		wire.OpAuditExposed:  s.opAuditExposed,
+		wire.OpKit:           s.opKit,
+		wire.OpPasswd:        s.opPasswd,
+		wire.OpRotate:        s.opRotate,
+		wire.OpDestroy:       s.opDestroy,
+		wire.OpBackup:        s.opBackup,
+		wire.OpRestoreBackup: s.opRestoreBackup,
 	}
 }
 
@@ -61,7 +74,7 @@ func (s *Server) opStop(context.Context, *client, *wire.Frame) (answer, error) {
 }
 
 func (s *Server) opLock(context.Context, *client, *wire.Frame) (answer, error) {
-	return answer{after: s.lock}, nil
+	return s.shutting(), nil
 }
 
 // opPut stores a value. What was about to be done is on record before it is done.
@@ -213,7 +226,11 @@ func (s *Server) opVerify(ctx context.Context, c *client, _ *wire.Frame) (answer
 	r, err := o.vault.Verify(ctx, func([]vault.Head) error {
 		return o.note(c.record("vault_verify", "", "CHECKED", ""))
 	})
-	return answer{args: agent.Report{Records: r.Records, Secrets: r.Secrets, Readable: r.Readable, Seq: r.Seq, Problems: r.Problems}}, err
+	return answer{args: publicReport(r)}, err
+}
+
+func publicReport(r vault.Report) agent.Report {
+	return agent.Report{Records: r.Records, Secrets: r.Secrets, Readable: r.Readable, Seq: r.Seq, Problems: r.Problems}
 }
 
 // public is what a client may know about a secret.

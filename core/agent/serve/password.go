@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,31 +17,44 @@ import (
 // maxPassword is the longest password that is read, in bytes.
 const maxPassword = 1024
 
-// readPassword reads a password from f, which is no terminal, to its end. One
-// trailing newline is dropped.
-func readPassword(ctx context.Context, f *os.File) (secret.Value, error) {
-	buf := make([]byte, maxPassword+2)
+// maxIdentity is the longest file of age identities that is read, in bytes.
+const maxIdentity = 64 << 10
+
+// readAll reads f, which is no terminal, to its end.
+func readAll(ctx context.Context, f *os.File, limit int) (secret.Value, error) {
+	buf := make([]byte, limit+1)
 	n := 0
 	for n < len(buf) {
 		k, err := readSome(ctx, f, buf[n:])
 		if errors.Is(err, io.EOF) {
-			break
+			return secret.New(buf[:n]), nil
 		}
 		if err != nil {
 			clear(buf)
-			return secret.Value{}, fmt.Errorf("read password: %w", err)
+			return secret.Value{}, fmt.Errorf("read from the descriptor: %w", err)
 		}
 		n += k
 	}
-	line := bytes.TrimSuffix(bytes.TrimSuffix(buf[:n], []byte("\n")), []byte("\r"))
+	clear(buf)
+	return secret.Value{}, &agent.Error{Err: agent.ErrUsage, Message: fmt.Sprintf("read from the descriptor: more than %d bytes", limit)}
+}
+
+// readPassword reads a password from f, which is no terminal, to its end. One
+// trailing newline is dropped.
+func readPassword(ctx context.Context, f *os.File) (secret.Value, error) {
+	all, err := readAll(ctx, f, maxPassword+2)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	line := withoutNewline(all)
 	switch {
-	case len(line) == 0:
-		return secret.Value{}, &agent.Error{Err: agent.ErrPassword, Message: "read password: it is empty"}
-	case len(line) > maxPassword:
-		clear(buf)
+	case line.Len() == 0:
+		return line, &agent.Error{Err: agent.ErrPassword, Message: "read password: it is empty"}
+	case line.Len() > maxPassword:
+		all.Wipe()
 		return secret.Value{}, &agent.Error{Err: agent.ErrUsage, Message: fmt.Sprintf("read password: longer than %d bytes", maxPassword)}
 	}
-	return secret.New(line), nil
+	return line, nil
 }
 
 // readSome reads from f and gives up when ctx ends. f is somebody else's

@@ -53,9 +53,12 @@ func (l *fakeLog) Append(r ...audit.Record) error {
 	l.records = append(l.records, r...)
 	return nil
 }
-func (l *fakeLog) Show(int) ([]audit.Entry, error) { return nil, nil }
-func (l *fakeLog) Verify() (audit.Report, error)   { return audit.Report{}, nil }
-func (l *fakeLog) Close() error                    { return nil }
+func (l *fakeLog) Show(int) ([]audit.Entry, error)                     { return nil, nil }
+func (l *fakeLog) Verify() (audit.Report, error)                       { return audit.Report{}, nil }
+func (l *fakeLog) Grep(string) ([]audit.Entry, error)                  { return nil, nil }
+func (l *fakeLog) Exposed(time.Time, string) ([]audit.Exposure, error) { return nil, nil }
+func (l *fakeLog) Names([]string) map[string]string                    { return nil }
+func (l *fakeLog) Close() error                                        { return nil }
 
 func (l *fakeLog) breakWith(err error) {
 	l.mu.Lock()

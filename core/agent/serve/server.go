@@ -78,6 +78,9 @@ type Server struct {
 type Log interface {
 	Append(...audit.Record) error // all or none, durable when it returns
 	Show(n int) ([]audit.Entry, error)
+	Grep(name string) ([]audit.Entry, error)
+	Exposed(since time.Time, client string) ([]audit.Exposure, error)
+	Names(refs []string) map[string]string // their HMACs -> refs
 	Verify() (audit.Report, error)
 	Close() error
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/serve/lockmem"
+	"github.com/opaquevault/ov/core/agent/wire"
 	"github.com/opaquevault/ov/core/audit"
 	"github.com/opaquevault/ov/core/blob"
 	"github.com/opaquevault/ov/core/secret"
@@ -185,15 +186,37 @@ func (s *Server) expire() {
 	s.lock()
 }
 
-// lock forgets the keys, once no request uses them. A daemon replaces itself
-// afterwards, so that nothing of its memory is left; a one-shot agent keeps its
-// audit log, for the completions of grants that are still in use.
+// lock forgets the keys and replaces the process.
 func (s *Server) lock() {
+	if s.shut() {
+		s.relock()
+	}
+}
+
+// shut forgets the keys, once no request uses them, and reports whether there
+// were any. A one-shot agent keeps its audit log, for the completions of grants
+// that are still in use.
+func (s *Server) shut() bool {
 	s.abandonAll()
 	s.late.Wait()
-	if s.forget(s.c.OneShot) && s.c.Relock != nil {
+	return s.forget(s.c.OneShot)
+}
+
+// relock replaces a daemon by a fresh process, so that nothing of its memory is
+// left.
+func (s *Server) relock() {
+	if s.c.Relock != nil {
 		s.c.Relock()
 	}
+}
+
+// shutting answers a request after which the keys are gone: the client waits
+// until the process is replaced, if it is, before it goes on.
+func (s *Server) shutting() answer {
+	if !s.shut() || s.c.Relock == nil {
+		return answer{args: wire.Shut{}}
+	}
+	return answer{args: wire.Shut{Replaced: true}, after: s.relock}
 }
 
 // forget zeroes the keys and reports whether there were any.

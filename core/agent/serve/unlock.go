@@ -41,6 +41,11 @@ func (s *Server) ask(ctx context.Context, f *os.File, kind agent.PasswordKind, p
 	if !s.hasVault() {
 		return vault.ErrNoVault
 	}
+	return s.askAny(ctx, f, kind, prompt, use)
+}
+
+// askAny is ask where there may be no vault yet.
+func (s *Server) askAny(ctx context.Context, f *os.File, kind agent.PasswordKind, prompt string, use func(secret.Value) error) error {
 	if err := s.tries.check(); err != nil {
 		return err
 	}
@@ -98,19 +103,23 @@ func (s *Server) opUnlock(ctx context.Context, _ *client, f *wire.Frame) (answer
 	return answer{after: giveBack}, err
 }
 
-// withFresh opens the vault a second time with a password given for this one
-// operation, whether or not it is open already, and closes it afterwards.
+// withFresh asks for the password for one operation, whether or not the vault
+// is open already.
 func (s *Server) withFresh(ctx context.Context, f *os.File, kind agent.PasswordKind, prompt string, do func(*opened) error) error {
-	return s.ask(ctx, f, kind, prompt, func(p secret.Value) error {
-		s.fresh.Lock()
-		defer s.fresh.Unlock()
-		o, err := s.openVault(ctx, p, &s.freshMem)
-		if err != nil {
-			return err
-		}
-		defer o.close(false)
-		return do(o)
-	})
+	return s.ask(ctx, f, kind, prompt, func(p secret.Value) error { return s.withVault(ctx, p, do) })
+}
+
+// withVault opens the vault a second time, with a password given for this one
+// operation, and closes it afterwards.
+func (s *Server) withVault(ctx context.Context, p secret.Value, do func(*opened) error) error {
+	s.fresh.Lock()
+	defer s.fresh.Unlock()
+	o, err := s.openVault(ctx, p, &s.freshMem)
+	if err != nil {
+		return err
+	}
+	defer o.close(false)
+	return do(o)
 }
 
 // giveBack returns the memory that Argon2id took to the system, a little later:

@@ -26,7 +26,36 @@ const (
 	OpGrant       = "grant"
 	OpComplete    = "complete"
 	OpReveal      = "reveal" // the agent prints; no value is in the answer
+
+	OpHistory       = "history"
+	OpRollback      = "rollback"
+	OpRestore       = "restore"
+	OpTag           = "tag"
+	OpRename        = "rename"
+	OpAuditExposed  = "audit_exposed"
+	OpKit           = "kit"
+	OpPasswd        = "passwd"
+	OpRotate        = "rotate"
+	OpDestroy       = "destroy"
+	OpBackup        = "backup"
+	OpRestoreBackup = "restore_backup"
 )
+
+// Shut answers the ops that make the agent forget its keys.
+type Shut struct {
+	Replaced bool `json:"replaced,omitempty"` // it replaces itself now: this connection ends
+}
+
+// IdentityFile, as the kind of a backup's passphrase, says that the descriptor
+// is a file of age identities.
+const IdentityFile = "identity"
+
+// BackupArgs say who may open a backup, or what opens it. Descriptors: the
+// password's, the backup's, and Passphrase's if that is not empty.
+type BackupArgs struct {
+	Recipients []string `json:"recipients,omitempty"`
+	Passphrase string   `json:"passphrase,omitempty"`
+}
 
 // Hello opens a connection, in both directions.
 type Hello struct {

@@ -1,0 +1,144 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/secret"
+	"github.com/opaquevault/ov/core/vault"
+)
+
+// recorded is the hook of a change that is on record already.
+func recorded([]vault.Head) error { return nil }
+
+func (s *Server) opHistory(ctx context.Context, c *client, f *wire.Frame) (answer, error) {
+	var ref secret.Ref
+	if err := args(f, &ref); err != nil {
+		return answer{}, err
+	}
+	if err := ref.Check(); err != nil {
+		return answer{}, err
+	}
+	o, done, err := s.use()
+	if err != nil {
+		return answer{}, err
+	}
+	defer done()
+	infos, err := o.vault.History(ctx, ref, func([]vault.Head) error {
+		return o.note(c.record("secret_history", ref.Space(), "LISTED", "", ref))
+	})
+	out := make([]agent.Info, len(infos))
+	for i, info := range infos {
+		out[i] = public(info)
+	}
+	return answer{args: out}, s.similar(ctx, o, ref, err)
+}
+
+// changeArgs are those of the verbs that make a new version of what is there.
+type changeArgs struct {
+	Ref  secret.Ref `json:"ref"`
+	To   uint64     `json:"to"`
+	Name secret.Ref `json:"name"`
+	Tags []string   `json:"tags"`
+}
+
+// opChange returns the handler of such a verb.
+func (s *Server) opChange(op string, do func(context.Context, *opened, changeArgs) (vault.Info, error)) handler {
+	return func(ctx context.Context, c *client, f *wire.Frame) (answer, error) {
+		var r changeArgs
+		if err := args(f, &r); err != nil {
+			return answer{}, err
+		}
+		refs := []secret.Ref{r.Ref}
+		if r.Name != (secret.Ref{}) {
+			refs = append(refs, r.Name)
+		}
+		for _, ref := range refs {
+			if err := ref.Check(); err != nil {
+				return answer{}, err
+			}
+		}
+		var info vault.Info
+		note := c.record("secret_"+op, r.Ref.Space(), "WRITING", "", refs...)
+		err := s.gated(ctx, c, Request{Verb: VerbUpdate, Refs: refs}, note, func(o *opened) (err error) {
+			info, err = do(ctx, o, r)
+			return s.similar(ctx, o, r.Ref, err)
+		})
+		return answer{args: public(info)}, err
+	}
+}
+
+func rollback(ctx context.Context, o *opened, r changeArgs) (vault.Info, error) {
+	return o.vault.Rollback(ctx, r.Ref, r.To, recorded)
+}
+
+func restore(ctx context.Context, o *opened, r changeArgs) (vault.Info, error) {
+	return o.vault.Restore(ctx, r.Ref, recorded)
+}
+
+func tag(ctx context.Context, o *opened, r changeArgs) (vault.Info, error) {
+	return o.vault.Tag(ctx, r.Ref, r.Tags, recorded)
+}
+
+func rename(ctx context.Context, o *opened, r changeArgs) (vault.Info, error) {
+	if r.Name == (secret.Ref{}) {
+		return vault.Info{}, fmt.Errorf("rename: %w: no new name", agent.ErrUsage)
+	}
+	return o.vault.Rename(ctx, r.Ref, r.Name, recorded)
+}
+
+// opAuditExposed lists what was released, under the names that it has today.
+func (s *Server) opAuditExposed(ctx context.Context, _ *client, f *wire.Frame) (answer, error) {
+	var q struct {
+		Since  time.Time `json:"since"`
+		Client string    `json:"client"`
+	}
+	if err := args(f, &q); err != nil {
+		return answer{}, err
+	}
+	s.late.Wait()
+	o, done, err := s.use()
+	if err != nil {
+		return answer{}, err
+	}
+	defer done()
+	exposed, err := o.log.Exposed(q.Since, q.Client)
+	if err != nil {
+		return answer{}, err
+	}
+	names, err := o.names(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	out := make([]agent.Exposure, len(exposed))
+	for i, e := range exposed {
+		name := names[e.Name]
+		if name == "" {
+			name = e.Space + "/[hmac:" + e.Name + "]"
+		}
+		out[i] = agent.Exposure{Name: name, First: e.First, Last: e.Last, Times: e.Times, Clients: e.Clients}
+	}
+	return answer{args: out}, nil
+}
+
+// names maps the HMACs of the audit log back to the vault's references.
+func (o *opened) names(ctx context.Context) (map[string]string, error) {
+	spaces, err := o.vault.Spaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var refs []string
+	for _, sp := range spaces {
+		heads, err := o.vault.Names(ctx, sp.App, sp.Env)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range heads {
+			refs = append(refs, h.Ref.String())
+		}
+	}
+	return o.log.Names(refs), nil
+}
