@@ -3,3 +3,8 @@
 scan-report:
 	OV_SCAN_REPORT=$(CURDIR)/bin/scan-report.md $(GO) test -count=1 -run 'TestRecall' ./scanners/builtin
 	@cat bin/scan-report.md
+
+# gitleaks' own configuration through the loader of rule files.
+.PHONY: test-gitleaks
+test-gitleaks:
+	cd scanners/rules/gitleakstest && $(GO) test ./...
