@@ -150,10 +150,9 @@ func daemon(o options) (err error) {
 // relock replaces this process by a fresh one that goes on listening. If that
 // cannot be done the process ends: its memory must not outlive the lock.
 func relock(o options, socket *serve.Socket) {
-	listener, lock, err := socket.Handover()
-	if err == nil {
+	if listener, lock, err := socket.Handover(); err == nil {
 		argv := []string{os.Args[0], "--home", o.home, "--listener-fd", strconv.Itoa(listener), "--lock-fd", strconv.Itoa(lock)}
-		err = syscall.Exec(self(), argv, os.Environ())
+		syscall.Exec(self(), argv, os.Environ()) // returns only when it fails
 	}
 	socket.Close()
 	os.Exit(1)

@@ -30,10 +30,10 @@ type mark struct {
 func marks() []mark {
 	return []mark{
 		{"CLAUDECODE", false, "claude-code"}, {"CLAUDE_CODE_", true, "claude-code"},
-		{"CURSOR_AGENT", false, "cursor"}, {"CURSOR_TRACE_ID", false, "cursor"},
-		{"CODEX_", true, "codex"}, {"GEMINI_CLI", false, "gemini-cli"},
-		{"OPENCODE", true, "opencode"}, {"AIDER_", true, "aider"}, {"CLINE_", true, "cline"},
+		{"CURSOR_AGENT", false, "cursor"}, {"CURSOR_TRACE_ID", false, "cursor"}, {"CURSOR_SANDBOX", true, "cursor"},
+		{"CODEX_SANDBOX", true, "codex"}, {"CODEX_THREAD", true, "codex"}, {"CODEX_CI", false, "codex"}, {"GEMINI_CLI", false, "gemini-cli"},
+		{"OPENCODE", false, "opencode"}, {"CLINE_ACTIVE", false, "cline"},
 		{"COPILOT_CLI", true, "copilot"}, {"AUGMENT_AGENT", false, "augment"},
-		{"AI_AGENT", false, "an AI agent"}, {"AGENT", false, "an AI agent"},
+		{"AI_AGENT", false, "an AI agent"},
 	}
 }

@@ -119,11 +119,20 @@ func (c *Client) Spaces(ctx context.Context) ([]Space, error) {
 	return spaces, err
 }
 
-// Verify opens and checks every record.
+// Verify opens and checks every record. Of a vault that is too damaged to be
+// unlocked it says how much can be read; that needs the password.
 func (c *Client) Verify(ctx context.Context) (Report, error) {
 	var r Report
 	_, err := c.call(ctx, wire.OpVerify, nil, &r)
-	return r, err
+	damaged := errors.Is(err, ErrTampered) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrRollback)
+	if !damaged || c.o.Password.Kind == PasswordNone {
+		return r, err
+	}
+	f, again := c.fresh(ctx, wire.OpInspect, nil)
+	if again != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(f.Args, &r)
 }
 
 // AuditShow returns the lines of the audit log that q selects, oldest first.

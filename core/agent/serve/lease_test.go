@@ -189,6 +189,9 @@ func TestFiveTries(t *testing.T) {
 }
 
 func TestPasswordFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("Argon2id takes long under the race detector; the full run covers it")
+	}
 	r := newRig(t)
 	r.init(t)
 	for name, tt := range map[string]struct {

@@ -33,6 +33,7 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpComplete:    s.opComplete,
 		wire.OpReveal:      s.opReveal,
 
+		wire.OpInspect:       s.opInspect,
 		wire.OpHistory:       s.opHistory,
 		wire.OpRollback:      s.opChange("rollback", rollback),
 		wire.OpRestore:       s.opChange("restore", restore),

@@ -142,3 +142,21 @@ func (o *opened) names(ctx context.Context) (map[string]string, error) {
 	}
 	return o.log.Names(refs), nil
 }
+
+// opInspect says what can be read of a vault that cannot be unlocked. No value
+// leaves it, and nothing can be put on record: the log's keys are behind the
+// damage.
+func (s *Server) opInspect(ctx context.Context, _ *client, f *wire.Frame) (answer, error) {
+	kind, err := passwordArgs(f, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	var r vault.Report
+	err = s.ask(ctx, f.Files[0], kind, "Master password: ", func(p secret.Value) (err error) {
+		store := s.c.Store(s.storePath())
+		defer store.Close()
+		r, err = vault.Inspect(ctx, store, s.c.Home, p, recorded)
+		return err
+	})
+	return answer{args: publicReport(r), after: giveBack}, err
+}

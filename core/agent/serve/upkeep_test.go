@@ -170,6 +170,9 @@ func TestKeys(t *testing.T) {
 }
 
 func TestBackupAndRestore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("scrypt takes long under the race detector; the full run covers it")
+	}
 	r := newRig(t, realLog)
 	c := r.init(t, "TOKEN")
 	pass := write0600(t, filepath.Join(r.home, "pass"), "passphrase of the backup\n")

@@ -27,6 +27,7 @@ const (
 	OpComplete    = "complete"
 	OpReveal      = "reveal" // the agent prints; no value is in the answer
 
+	OpInspect       = "inspect" // of a damaged vault
 	OpHistory       = "history"
 	OpRollback      = "rollback"
 	OpRestore       = "restore"
