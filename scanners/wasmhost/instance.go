@@ -1,10 +1,12 @@
 package wasmhost
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -40,7 +42,8 @@ const (
 
 const (
 	spanSize = 16
-	maxSpans = 1 << 10 // in one answer
+	maxSpans = 1 << 10 // in one answer about a window
+	flowSpan = 1 << 12 // and about a piece of a stream
 	openSpan = 1       // flag of a span
 )
 
@@ -48,41 +51,57 @@ const (
 type program struct {
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
+	kept     *cacheUse // nil without a cache
 	metered  bool
 }
 
-// compile validates the module as it came, so that no index in it can come to
-// mean something that metering adds, then meters it and compiles that.
+// compile makes the module ready to run, metered.
 func (s *Scanner) compile() (*program, error) {
 	ctx := context.Background()
-	code := s.wasm
-	if !s.options.Unmetered {
-		if err := validate(ctx, s.wasm); err != nil {
-			return nil, err
-		}
-		metered, err := meter.Rewrite(s.module, limits(s.manifest))
-		if err != nil {
-			return nil, err
-		}
-		code = metered
-	}
-	config := wazero.NewRuntimeConfigCompiler()
+	config := settings(wazero.NewRuntimeConfigCompiler())
 	if s.options.Interpreter {
-		config = wazero.NewRuntimeConfigInterpreter()
+		config = settings(wazero.NewRuntimeConfigInterpreter())
 	}
-	r := wazero.NewRuntimeWithConfig(ctx, settings(config).WithMemoryLimitPages(uint32(s.manifest.MemoryPages)))
-	p := &program{runtime: r, metered: !s.options.Unmetered}
-	if err := s.imports(ctx, r); err != nil {
-		p.close()
+	var kept *cacheUse
+	if !s.options.Unmetered && !s.options.Interpreter {
+		kept = s.options.Cache.open(s.wasm, s.manifest.MemoryPages)
+	}
+	if kept != nil {
+		config = config.WithCompilationCache(kept.store)
+	}
+	code, err := s.code(ctx, kept)
+	if err != nil {
+		kept.done(nil)
+		kept.close()
 		return nil, err
 	}
-	compiled, err := r.CompileModule(ctx, code)
-	if err != nil {
-		p.close()
-		return nil, fmt.Errorf("compile metered module: %w", err)
+	r := wazero.NewRuntimeWithConfig(ctx, config.WithMemoryLimitPages(uint32(s.manifest.MemoryPages)))
+	p := &program{runtime: r, kept: kept, metered: !s.options.Unmetered}
+	if err = s.imports(ctx, r); err == nil {
+		p.compiled, err = r.CompileModule(ctx, code)
 	}
-	p.compiled = compiled
+	if err != nil {
+		kept.done(nil)
+		p.close()
+		return nil, fmt.Errorf("compile module: %w", err)
+	}
+	kept.done(code)
 	return p, nil
+}
+
+// code returns what to compile. The module is validated as it came, so that no
+// index in it can come to mean something that metering adds, and metered then.
+func (s *Scanner) code(ctx context.Context, kept *cacheUse) ([]byte, error) {
+	switch {
+	case s.options.Unmetered:
+		return s.wasm, nil
+	case kept != nil && kept.hit != nil:
+		return kept.hit.Metered, nil
+	}
+	if err := validate(ctx, s.wasm); err != nil {
+		return nil, err
+	}
+	return meter.Rewrite(s.module, limits(s.manifest))
 }
 
 func settings(c wazero.RuntimeConfig) wazero.RuntimeConfig {
@@ -119,7 +138,11 @@ func (s *Scanner) imports(ctx context.Context, r wazero.Runtime) error {
 	return nil
 }
 
-func (p *program) close() error { return p.runtime.Close(context.Background()) }
+func (p *program) close() error {
+	err := p.runtime.Close(context.Background())
+	p.kept.close()
+	return err
+}
 
 // An instance is one guest with its memory. It serves one call at a time.
 type instance struct {
@@ -131,13 +154,14 @@ type instance struct {
 	open    []bool // by rule: an open span has an end
 	in, out uint32
 	inCap   uint32
+	most    uint32 // spans in an answer
 	args    [2]uint64
 }
 
 // instantiate makes a guest ready for its first window.
 func (p *program) instantiate(s *Scanner) (in *instance, err error) {
 	defer catch(&err)
-	ctx := context.Background()
+	ctx := withMemory(context.Background())
 	m, err := p.runtime.InstantiateModule(ctx, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		return nil, fmt.Errorf("instantiate: %w", err)
@@ -166,16 +190,20 @@ func (in *instance) start(s *Scanner) error {
 			return fmt.Errorf("_initialize: %w", in.cause(err))
 		}
 	}
-	in.inCap = uint32(max(s.manifest.MaxWindow, minConfig))
-	r, err := in.module.ExportedFunction("ov_bufs").Call(ctx, uint64(in.inCap), maxSpans*spanSize)
+	in.inCap, in.most = uint32(max(s.manifest.MaxWindow, minConfig)), maxSpans
+	if s.manifest.Mode == manifest.Stream {
+		in.inCap, in.most = scan.MaxWindow, flowSpan
+	}
+	outCap := in.most * spanSize
+	r, err := in.module.ExportedFunction("ov_bufs").Call(ctx, uint64(in.inCap), uint64(outCap))
 	if err != nil {
 		return fmt.Errorf("ov_bufs: %w", in.cause(err))
 	}
 	in.in, in.out = uint32(r[0]>>32), uint32(r[0])
 	mem := in.module.Memory()
 	_, ok := mem.Read(in.in, in.inCap)
-	_, ok2 := mem.Read(in.out, maxSpans*spanSize)
-	apart := uint64(in.in)+uint64(in.inCap) <= uint64(in.out) || uint64(in.out)+maxSpans*spanSize <= uint64(in.in)
+	_, ok2 := mem.Read(in.out, outCap)
+	apart := uint64(in.in)+uint64(in.inCap) <= uint64(in.out) || uint64(in.out)+uint64(outCap) <= uint64(in.in)
 	if !ok || !ok2 || !apart || in.in == 0 || in.out == 0 {
 		return fmt.Errorf("ov_bufs: %w", ErrBufs)
 	}
@@ -231,8 +259,8 @@ func (in *instance) scan(window []byte, flags uint32) (spans []scan.Span, err er
 		return nil, nil
 	case count < 0:
 		return nil, fmt.Errorf("%w: %d", ErrResult, count)
-	case count > maxSpans:
-		return nil, fmt.Errorf("%w: %d spans are more than %d", ErrSpan, count, maxSpans)
+	case uint32(count) > in.most:
+		return nil, fmt.Errorf("%w: %d spans are more than %d", ErrSpan, count, in.most)
 	}
 	return in.spans(int(count), n)
 }
@@ -289,4 +317,9 @@ func catch(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("%w: engine: %v", ErrTrap, p)
 	}
+}
+
+// sortSpans puts spans in order of their start.
+func sortSpans(spans []scan.Span) {
+	slices.SortStableFunc(spans, func(a, b scan.Span) int { return cmp.Compare(a.Start, b.Start) })
 }

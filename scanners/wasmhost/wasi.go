@@ -109,17 +109,16 @@ func poll(m api.Module, stack []uint64) {
 		return
 	}
 	for i := range n {
-		sub, ok := m.Memory().Read(in+48*i, 48)
-		var event [32]byte
-		if ok {
-			copy(event[:8], sub)
-			event[10] = sub[8]
-			ok = m.Memory().Write(out+32*i, event[:])
-		}
-		if !ok {
+		sub, ok := m.Memory().Read(in+48*i, 9)
+		event, ok2 := m.Memory().Read(out+32*i, 32)
+		if !ok || !ok2 {
 			stack[0] = errnoFault
 			return
 		}
+		kind := sub[8]
+		copy(event, sub[:8]) // they may overlap
+		clear(event[8:])
+		event[10] = kind
 	}
 	stack[0] = errnoIf(!m.Memory().WriteUint32Le(done, n), errnoFault)
 }
