@@ -33,11 +33,11 @@ var (
 	ErrBufs   = errors.New("buffers are not within its memory")
 )
 
-// Flags of ov_scan.
+// Flags of ov_scan; bits 8 to 15 are the rule whose keyword was seen.
 const (
-	flagBegin  = 1
-	flagEnd    = 2
-	flagWindow = 4
+	FlagBegin  = 1
+	FlagEnd    = 2
+	FlagWindow = 4
 )
 
 const (

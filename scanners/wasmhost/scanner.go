@@ -104,9 +104,9 @@ func (s *Scanner) Check(rule int, window []byte, at int, final bool) ([]scan.Spa
 		s.counts.masked.Add(1)
 		return s.mask(at, len(window)), false
 	}
-	flags := flagWindow | uint32(rule)<<8
+	flags := FlagWindow | uint32(rule)<<8
 	if final {
-		flags |= flagEnd
+		flags |= FlagEnd
 	}
 	spans, err := s.ask(window, flags)
 	if err == nil {

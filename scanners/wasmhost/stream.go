@@ -108,10 +108,10 @@ func (w *Writer) ask(final bool) []scan.Span {
 	}
 	flags := uint32(0)
 	if !w.begun {
-		flags |= flagBegin
+		flags |= FlagBegin
 	}
 	if final {
-		flags |= flagEnd
+		flags |= FlagEnd
 	}
 	w.begun = true
 	spans, err := w.s.ask(w.buf, flags)

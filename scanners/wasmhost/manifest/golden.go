@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 
@@ -46,7 +47,7 @@ func (m *Manifest) Lint() []string {
 }
 
 // Pack puts the manifest and the test cases of a TOML file into a module, in
-// place of any that are there.
+// place of any that are there. It leaves out what debuggers need.
 func Pack(wasm, source []byte) ([]byte, error) {
 	m, err := module.Parse(wasm)
 	if err != nil {
@@ -71,7 +72,7 @@ func Pack(wasm, source []byte) ([]byte, error) {
 	}
 	out := []byte("\x00asm\x01\x00\x00\x00")
 	for _, s := range m.Sections {
-		if s.ID == module.Custom && (s.Name == Section || s.Name == GoldenSection) {
+		if s.ID == module.Custom && (s.Name == Section || s.Name == GoldenSection || strings.HasPrefix(s.Name, ".debug_")) {
 			continue
 		}
 		out = appendSection(out, s)

@@ -12,7 +12,7 @@ type writer struct {
 
 // body returns a body with the charges of its plan in it.
 //
-//	charge entry; take the frame
+//	charge the entry; take the frame
 //	block                  -- stands in for the function's own label, so that
 //	  ...                  -- every branch to it, and every return, ends here
 //	end
@@ -76,8 +76,10 @@ func (e *writer) instructions(code []byte, p plan) {
 			e.chargeLength(in)
 		}
 		e.b = append(e.b, code[in.Start:in.End]...)
-		if in.Op == module.Loop {
-			e.charge(p.loops[in.End])
+		if c := p.charges[in.End]; c.checked {
+			e.charge(c.cost)
+		} else if c.cost > 0 {
+			e.note(c.cost)
 		}
 	}
 }
@@ -87,6 +89,13 @@ func (e *writer) charge(n int64) {
 	e.indexed(module.GlobalGet, e.fuel)
 	e.b = module.AppendInt(append(e.b, module.I64Const), n)
 	e.pay()
+}
+
+// note takes a fixed amount of fuel, to be missed at the next charge.
+func (e *writer) note(n int64) {
+	e.indexed(module.GlobalGet, e.fuel)
+	e.b = append(module.AppendInt(append(e.b, module.I64Const), n), 0x7d) // i64.sub
+	e.indexed(module.GlobalSet, e.fuel)
 }
 
 // pay subtracts the number on top of the stack from the one below it.

@@ -18,69 +18,137 @@ const (
 	frameSlotLarge = 16 // the same where there are vectors
 )
 
-// A plan is what a body will pay, and for what.
+// A plan is what a body will pay, and where.
 type plan struct {
-	entry   int64         // cost of what runs once a call
-	loops   map[int]int64 // offset just past a loop's header -> cost of an iteration
-	frame   int64         // bytes of stack at most
-	calls   bool          // it calls functions of the module, so that frames pile up
-	lengths bool          // it has instructions that are charged by length
+	entry   int64          // at its entry
+	charges map[int]charge // after the instruction that ends at an offset
+	frame   int64          // bytes of stack at most
+	calls   bool           // it calls functions of the module, so that frames pile up
+	lengths bool           // it has instructions that are charged by length
 }
 
-// survey adds up a body. An instruction belongs to the innermost loop around it:
-// only loops go backward, so it runs at most once for each pass of that header.
+// A charge is paid at one place. The check that there was enough can wait until
+// the next loop header or function entry: nothing runs twice before that.
+type charge struct {
+	cost    int64
+	checked bool
+}
+
+// A region is the code that runs at most once for each pass of its header: a
+// function's, or a loop's, but for the loops in it.
+type region struct {
+	header int // offset; -1 for the function's entry
+	total  int64
+}
+
+// largeRegion is the cost from which on a region pays by the parts that really
+// run. Below, one charge at the header for all of it is cheaper than it is
+// wrong. Go compiles each function to one loop around all of its blocks.
+const largeRegion = 128
+
+// survey adds up a body, in two passes: what the regions cost, then where they
+// pay it.
 func survey(m *module.Module, b module.Body) (plan, error) {
-	p := plan{loops: map[int]int64{}}
-	type block struct{ loop int } // offset of the loop that instructions in it belong to, -1 for none
-	blocks := []block{{-1}}
 	imported := uint32(m.ImportedFuncs())
-	values, vectors := int64(0), false
-	d := module.Decode(b.Code)
-	for d.Next() {
+	regions, err := measure(b.Code, imported)
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{charges: map[int]charge{}}
+	p.place(b.Code, regions, imported)
+	p.size(b, imported)
+	return p, nil
+}
+
+// measure returns the regions of a body by their headers.
+func measure(code []byte, imported uint32) (map[int]*region, error) {
+	function := &region{header: -1}
+	regions := map[int]*region{-1: function}
+	stack := []*region{function}
+	d := module.Decode(code)
+	for d.Next() && len(stack) > 0 {
+		in, inner := d.Instr, stack[len(stack)-1]
+		inner.total += cost(in, imported)
+		switch in.Op {
+		case module.Loop:
+			inner = &region{header: in.End}
+			regions[in.End] = inner
+			stack = append(stack, inner)
+		case module.Block, module.If:
+			stack = append(stack, inner)
+		case module.End:
+			stack = stack[:len(stack)-1]
+		}
+	}
+	return regions, d.Err()
+}
+
+// place decides where the cost of each instruction is paid: at its region's
+// header, or, in a large region, at the last branch or join before it.
+func (p *plan) place(code []byte, regions map[int]*region, imported uint32) {
+	p.charges[-1] = charge{costCharge, true}
+	at := -1 // where instructions are paid
+	stack := []*region{regions[-1]}
+	for d := module.Decode(code); d.Next() && len(stack) > 0; {
 		in := d.Instr
-		values++
+		c := p.charges[at]
+		c.cost += cost(in, imported)
+		p.charges[at] = c
+		join := false
+		switch in.Op {
+		case module.Loop:
+			at = in.End
+			p.charges[at] = charge{costCharge, true}
+			stack = append(stack, regions[at])
+			continue
+		case module.Block:
+			stack = append(stack, stack[len(stack)-1])
+		case module.If:
+			stack, join = append(stack, stack[len(stack)-1]), true
+		case module.Else:
+			join = true
+		case module.End:
+			stack, join = stack[:len(stack)-1], true
+		}
+		if !join || len(stack) == 0 {
+			continue
+		}
+		if r := stack[len(stack)-1]; r.total <= largeRegion {
+			at = r.header
+		} else {
+			at = in.End
+		}
+	}
+	p.entry = p.charges[-1].cost
+	delete(p.charges, -1)
+}
+
+// size adds up the rest: locals, frame, and what the body has need of.
+func (p *plan) size(b module.Body, imported uint32) {
+	values, vectors := int64(0), false
+	for d := module.Decode(b.Code); d.Next(); values++ {
+		in := d.Instr
 		vectors = vectors || in.Op == module.SIMD
 		p.lengths = p.lengths || byLength(in)
 		p.calls = p.calls || in.Op == module.CallIndirect || in.Op == module.Call && in.Index >= imported
-		inner := blocks[len(blocks)-1]
-		switch in.Op {
-		case module.Loop:
-			p.loops[in.End] = costCharge
-			blocks = append(blocks, block{in.End})
-			continue
-		case module.Block, module.If:
-			blocks = append(blocks, inner)
-		case module.End:
-			blocks = blocks[:len(blocks)-1]
-			if len(blocks) == 0 {
-				break
-			}
-		}
-		if inner.loop < 0 {
-			p.entry += cost(in, imported)
-		} else {
-			p.loops[inner.loop] += cost(in, imported)
-		}
-		if len(blocks) == 0 {
-			break
-		}
 	}
 	slots := int64(0)
 	for _, l := range b.Locals {
 		slots += int64(l.N)
 		vectors = vectors || l.Type == module.V128
 	}
-	p.entry += costCharge + slots
+	p.entry += slots
 	slot := int64(frameSlot)
 	if vectors {
 		slot = frameSlotLarge
 	}
 	p.frame = frameBase + slot*(slots+values)
-	return p, d.Err()
 }
 
 func cost(in module.Instr, imported uint32) int64 {
 	switch op := in.Op; {
+	case op == module.Block, op == module.Else, op == module.End, op == 0x01:
+		return 0 // no code
 	case op >= 0x28 && op <= 0x3e:
 		return costMemory
 	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82, op == 0x91, op == 0x95, op == 0x9f, op == 0xa3:
