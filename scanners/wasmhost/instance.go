@@ -20,7 +20,7 @@ import (
 const (
 	FuelCall = 4 << 20 // of each call
 	FuelByte = 2 << 10 // and of each byte of its window
-	FuelInit = 1 << 26 // of all that runs before the first window
+	FuelInit = 16 << 20 // of all that runs before the first window
 )
 
 // The ways a guest fails.
