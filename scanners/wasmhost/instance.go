@@ -18,8 +18,8 @@ import (
 
 // What a call may use. A unit of fuel is about an instruction.
 const (
-	FuelCall = 4 << 20 // of each call
-	FuelByte = 2 << 10 // and of each byte of its window
+	FuelCall = 4 << 20  // of each call
+	FuelByte = 2 << 10  // and of each byte of its window
 	FuelInit = 16 << 20 // of all that runs before the first window
 )
 
