@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -161,18 +162,22 @@ func TestWritersAtOnce(t *testing.T) {
 func TestKillAgent(t *testing.T) {
 	w := vaulted(t)
 	stored := map[string]bool{}
+	var killers sync.WaitGroup
+	var kills atomic.Int32
 	for i, n := 0, size(24, 200); i < n; i++ {
 		if i%8 == 0 {
 			w.must(t, "", "unlock")
-			go w.killAgentIn(t, time.Duration(i%5)*7*time.Millisecond)
+			killers.Go(func() { kills.Add(w.killAgentIn(time.Duration(i%5) * 7 * time.Millisecond)) })
 		}
 		name := fmt.Sprintf("K%d", i)
 		if w.ov(t, "a value to keep "+random(9), "secret", "set", name, "--stdin").code == 0 {
 			stored[name] = true
 		}
 	}
-	if len(stored) == 0 {
-		t.Fatal("nothing was stored: the test shows nothing")
+	killers.Wait()
+	t.Logf("%d secrets acknowledged, %d agents killed", len(stored), kills.Load())
+	if len(stored) == 0 || kills.Load() == 0 {
+		t.Fatal("nothing was stored, or nothing killed: the test shows nothing")
 	}
 	names := w.names(t)
 	for name := range stored {
@@ -184,15 +189,18 @@ func TestKillAgent(t *testing.T) {
 	w.must(t, "", "audit", "verify")
 }
 
-// killAgentIn ends the world's daemon as nothing can catch.
-func (w *world) killAgentIn(t *testing.T, delay time.Duration) {
+// killAgentIn ends the world's daemon as nothing can catch, and counts.
+func (w *world) killAgentIn(delay time.Duration) int32 {
 	var st struct{ PID int }
 	out, err := w.command("agent", "status", "--json").Output()
 	if err != nil || json.Unmarshal(out, &st) != nil || st.PID == 0 {
-		return // it is gone already
+		return 0 // it is gone already
 	}
 	time.Sleep(delay)
-	syscall.Kill(st.PID, syscall.SIGKILL)
+	if syscall.Kill(st.PID, syscall.SIGKILL) != nil {
+		return 0
+	}
+	return 1
 }
 
 // A stream of any length passes in flat memory.

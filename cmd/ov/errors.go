@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -102,6 +103,9 @@ func usage(cmd *cobra.Command, err error) error {
 // unknown says that cmd has no verb of this name, and which come close.
 func unknown(cmd *cobra.Command, name string) error {
 	err := usage(cmd, fmt.Errorf("unknown command %q", name))
+	if slices.Contains([]string{"get", "show", "read", "view", "cat", "print", "export", "copy"}, name) {
+		return hinted{err, `ov shows no values: "ov run" gives them to a command; "ov secret reveal" is for a person at a terminal`}
+	}
 	cmd.SuggestionsMinimumDistance = 2
 	if close := cmd.SuggestionsFor(name); len(close) > 0 {
 		return hinted{err, "did you mean " + strings.Join(close, ", ") + "?"}
