@@ -27,6 +27,17 @@ func (s *Source) bases() {
 	s.make("base85", false, func(dst []byte) []byte { return appendBase85(dst, whole) })
 }
 
+// archive adds the encodings in which a long value travels: all of the others
+// would be needles of many times its size.
+func (s *Source) archive() {
+	for shift := range 3 {
+		s.make("base64", false, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawStdEncoding, shift) })
+	}
+	s.make("hex", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", lowerHex) })
+	s.make("json", false, func(dst []byte) []byte { return appendJSON(dst, s.text, &jsonPlain) })
+	s.make("json", false, func(dst []byte) []byte { return appendJSON(dst, s.text, &jsonDialects[1]) })
+}
+
 // nested adds the encodings of encodings that are in daily use: a Kubernetes
 // secret of an encoded value, the -EncodedCommand of PowerShell (base64 of
 // UTF-16LE), a base64 value in a URL, a JSON document in a Docker secret.
@@ -36,8 +47,8 @@ func (s *Source) nested() {
 	hexed := hex.AppendEncode(nil, s.text)
 	quoted := appendJSON(nil, s.text, &jsonPlain)
 	for shift := range 3 {
-		s.make("base64-base64", true, func(dst []byte) []byte { return appendBase64(dst, once, base64.RawStdEncoding, shift) })
-		s.make("base64-utf16", true, func(dst []byte) []byte { return appendBase64(dst, wide, base64.RawStdEncoding, shift) })
+		s.make("base64-base64", false, func(dst []byte) []byte { return appendBase64(dst, once, base64.RawStdEncoding, shift) })
+		s.make("base64-utf16", false, func(dst []byte) []byte { return appendBase64(dst, wide, base64.RawStdEncoding, shift) })
 		if len(quoted) != len(s.text) {
 			s.make("base64-json", false, func(dst []byte) []byte { return appendBase64(dst, quoted, base64.RawStdEncoding, shift) })
 		}
@@ -62,12 +73,12 @@ func (s *Source) decoded() {
 	}
 	if kind == "hex" {
 		for shift := range 3 {
-			s.make("decoded-base64", true, func(dst []byte) []byte { return appendBase64(dst, raw, base64.RawStdEncoding, shift) })
-			s.make("decoded-base64url", true, func(dst []byte) []byte { return appendBase64(dst, raw, base64.RawURLEncoding, shift) })
+			s.make("decoded-base64", false, func(dst []byte) []byte { return appendBase64(dst, raw, base64.RawStdEncoding, shift) })
+			s.make("decoded-base64url", false, func(dst []byte) []byte { return appendBase64(dst, raw, base64.RawURLEncoding, shift) })
 		}
 	}
 	for _, digits := range []string{lowerHex, upperHex} {
-		s.make("decoded-hex", true, func(dst []byte) []byte { return appendHexed(dst, raw, "", "", digits) })
+		s.make("decoded-hex", false, func(dst []byte) []byte { return appendHexed(dst, raw, "", "", digits) })
 	}
 }
 

@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"bytes"
 	_ "embed"
 	"strings"
 )
@@ -21,7 +22,7 @@ const (
 // A dictionary is a set of words, with a filter by their first four letters.
 type dictionary struct {
 	words  map[string]struct{}
-	idioms []string // matched as they are, wherever they stand
+	idioms [][]byte // matched as they are, wherever they stand
 	filter [1 << 12]uint64
 }
 
@@ -30,7 +31,7 @@ func newDictionary(list string) *dictionary {
 	for w := range strings.Lines(list) {
 		w = strings.TrimSuffix(w, "\n")
 		if strings.ToLower(w) != w {
-			d.idioms = append(d.idioms, w)
+			d.idioms = append(d.idioms, []byte(w))
 			continue
 		}
 		d.words[w] = struct{}{}
@@ -61,7 +62,7 @@ func (d *dictionary) reduce(p []byte, cost []uint8) {
 	}
 	for _, idiom := range d.idioms {
 		for at := 0; ; {
-			i := strings.Index(string(p[at:]), idiom)
+			i := bytes.Index(p[at:], idiom)
 			if i < 0 {
 				break
 			}

@@ -7,8 +7,9 @@ import "bytes"
 const (
 	minWord = 4
 	minForm = 8
-	maxKey  = 256 // longer values are documents
-	minHex  = 6   // a shorter value has no hex: that of four digits turns up in any dump
+	maxKey  = 256      // longer values are documents
+	maxDoc  = 16 << 10 // longer ones are archives, of which few forms are made
+	minHex  = 6        // a shorter value has no hex: that of four digits turns up in any dump
 )
 
 // A Form is one spelling of a value as some program prints it.
@@ -80,7 +81,7 @@ func (s *Source) add(f Form) {
 		return
 	}
 	f.src = s
-	f.Dense = f.Dense && (len(s.text) <= maxKey || everyday(f.Kind))
+	f.Dense = f.Dense && (len(s.text) <= maxKey || len(s.text) <= maxDoc && everyday(f.Kind) || f.Kind == "exact")
 	s.forms = append(s.forms, f)
 }
 

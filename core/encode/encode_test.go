@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -173,6 +174,24 @@ func check(t *testing.T, value []byte) {
 	}
 	if !bytes.Equal(value, before) {
 		t.Errorf("%q became %q", before, value)
+	}
+}
+
+// TestArchive: the forms of a long value are not many times as long.
+func TestArchive(t *testing.T) {
+	value := random(rand.New(rand.NewPCG(1, 1)), "0123456789abcdef\n", 1<<20)
+	s := New(value)
+	size := 0
+	for _, forms := range [][]Form{s.Exact(), s.Encoded(), s.Squeezed()} {
+		for _, f := range forms {
+			size += len(f.Bytes)
+		}
+	}
+	if size > 24*len(value) {
+		t.Errorf("forms of %d bytes for a value of %d", size, len(value))
+	}
+	if got := len(kinds(s.Encoded(), "base64")); got != 3 {
+		t.Errorf("%d forms in base64, want 3", got)
 	}
 }
 

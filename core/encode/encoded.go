@@ -3,8 +3,12 @@ package encode
 // Encoded returns the forms of the encoded lane. See the function of that name.
 func (s *Source) Encoded() []Form {
 	exact := s.Exact()
-	s.begin(len(exact)+80, 96*len(s.text)+256)
+	s.begin(len(exact)+80, 96*min(len(s.text), maxDoc)+256)
 	s.forms = append(s.forms, exact...) // what has been found needs no second form
+	if len(s.text) > maxDoc {
+		s.archive()
+		return s.end()[len(exact):]
+	}
 	s.bases()
 	s.nested()
 	s.everyByte()

@@ -2,6 +2,7 @@ package encode
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -11,14 +12,24 @@ import (
 // dialects that are in use. Most of them agree on most values, and a form that
 // is there already is not added twice.
 func (s *Source) escapes() {
-	if !bytes.ContainsFunc(s.text, func(r rune) bool { return r >= utf8.RuneSelf || !unreserved[byte(r)] }) {
+	if s.only(&regexpKeeps) {
 		return // nothing here that any format escapes
+	}
+	s.make("regexp", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, &regexpSpecial) })
+	s.make("regexp", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, &pythonSpecial) })
+	if s.only(&percentKeeps[percentShy]) {
+		return
 	}
 	s.percents()
 	s.jsons()
 	s.entities()
 	s.literals()
 	s.shells()
+}
+
+// only reports whether all bytes of the text are in a set.
+func (s *Source) only(t *set) bool {
+	return !slices.ContainsFunc(s.text, func(c byte) bool { return !t[c] })
 }
 
 // A percent is a dialect of percent-encoding.
@@ -29,12 +40,18 @@ type percent struct {
 }
 
 var (
+	regexpKeeps   = alphanumerics("_")
 	unreserved    = alphanumerics("-._~")
 	percentStrict = percent{keep: &unreserved, digits: upperHex}
 	percentKeeps  = [...]set{
 		unreserved, alphanumerics("-._~/"), alphanumerics("-._~!*'()"), alphanumerics("-._~!*'();,/?:@&=+$#"), alphanumerics("-._*"),
 		alphanumerics("-._"), alphanumerics("-._~$&+,;="), alphanumerics("-._~$&+=:@"), alphanumerics("-._~$&+,/:;=@"),
 	}
+)
+
+const (
+	percentTwice = 3 // the first dialects are also applied twice
+	percentShy   = 5 // the dialect that keeps the fewest
 )
 
 // percents: RFC 3986, Python's quote, JavaScript's encodeURIComponent and
@@ -45,13 +62,12 @@ func (s *Source) percents() {
 		for _, d.plus = range []bool{false, true} {
 			for _, d.digits = range []string{upperHex, lowerHex} {
 				s.make("percent", false, func(dst []byte) []byte { return appendPercent(dst, s.text, &d) })
+				if i < percentTwice {
+					once := appendPercent(nil, s.text, &d)
+					s.make("percent-twice", false, func(dst []byte) []byte { return appendPercent(dst, once, &d) })
+				}
 			}
 		}
-	}
-	for _, digits := range []string{upperHex, lowerHex} {
-		d := percent{keep: &unreserved, digits: digits}
-		once := appendPercent(nil, s.text, &d)
-		s.make("percent-twice", false, func(dst []byte) []byte { return appendPercent(dst, once, &d) })
 	}
 	// Quoted-printable, with and without the encoding of spaces (RFC 2047).
 	s.make("quoted-printable", false, func(dst []byte) []byte {

@@ -24,8 +24,6 @@ func (s *Source) literals() {
 		})
 	}
 	s.make("sql", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, &sqlSpecial) })
-	s.make("regexp", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, &regexpSpecial) })
-	s.make("regexp", false, func(dst []byte) []byte { return appendBackslashed(dst, s.text, &pythonSpecial) })
 }
 
 // shells adds what a shell prints so that it can read it again.

@@ -29,26 +29,32 @@ func (s *Source) Squeezed() []Form {
 	if s.bits(0, len(s.value)) < minBits {
 		return nil
 	}
-	s.begin(16, 32*len(s.text)+256)
-	s.squeeze("exact", func(dst []byte) []byte { return append(dst, s.text...) })
+	s.begin(16, 32*min(len(s.text), maxDoc)+256)
+	s.squeeze("exact", true, func(dst []byte) []byte { return append(dst, s.text...) })
+	if len(s.text) > maxDoc {
+		for shift := range 3 {
+			s.squeeze("base64", true, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawStdEncoding, shift) })
+		}
+		return s.end()
+	}
 	for shift := range 3 {
-		s.squeeze("base64", func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawStdEncoding, shift) })
-		s.squeeze("base64url", func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawURLEncoding, shift) })
+		s.squeeze("base64", true, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawStdEncoding, shift) })
+		s.squeeze("base64url", true, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawURLEncoding, shift) })
 	}
 	for _, digits := range []string{lowerHex, upperHex} {
-		s.squeeze("hex", func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", digits) })
-		s.squeeze("hex-list", func(dst []byte) []byte { return appendHexed(dst, s.text, "0x", "", digits) })
-		s.squeeze("x-escape", func(dst []byte) []byte { return appendHexed(dst, s.text, "x", "", digits) })
+		s.squeeze("hex", true, func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", digits) })
+		s.squeeze("hex-list", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "0x", "", digits) })
+		s.squeeze("x-escape", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "x", "", digits) })
 	}
 	s.decimals()
-	s.squeeze("octal-list", func(dst []byte) []byte {
+	s.squeeze("octal-list", false, func(dst []byte) []byte {
 		for _, c := range s.text {
 			dst = append(dst, '0'+c>>6, '0'+c>>3&7, '0'+c&7)
 		}
 		return dst
 	})
-	s.squeeze("hex-words", func(dst []byte) []byte { return appendSwapped(dst, s.text) })
-	s.squeeze("hex-words", func(dst []byte) []byte { return appendSwapped(dst, s.text[1:]) })
+	s.squeeze("hex-words", true, func(dst []byte) []byte { return appendSwapped(dst, s.text) })
+	s.squeeze("hex-words", true, func(dst []byte) []byte { return appendSwapped(dst, s.text[1:]) })
 	return s.end()
 }
 
@@ -81,11 +87,13 @@ func (s *Source) decimals() {
 	}
 }
 
-// squeeze adds what enc appends, without its separators.
-func (s *Source) squeeze(kind string, enc func(dst []byte) []byte) {
+// squeeze adds what enc appends, without its separators. Forms of three and more
+// bytes for one of the value are not worth their fragments: a dump has rows, and
+// those of hex are long enough.
+func (s *Source) squeeze(kind string, dense bool, enc func(dst []byte) []byte) {
 	var at []int32
 	from := s.offset(s.text)
-	f := s.make(kind, true, func(dst []byte) []byte {
+	f := s.make(kind, dense, func(dst []byte) []byte {
 		start := len(dst)
 		dst = enc(dst)
 		whole := dst[start:]

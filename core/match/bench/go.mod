@@ -1,6 +1,6 @@
 module github.com/opaquevault/ov/core/match/bench
 
-go 1.26.0
+go 1.26.4
 
 require github.com/opaquevault/ov v0.0.0
 
