@@ -83,8 +83,10 @@ func (r *Runs) lay(texts []Text, total int) {
 func (r *Runs) sow(shortest int) {
 	covered := make([]bool, len(r.text)) // a gram of a window starts here
 	gram := 4
-	if len(r.text) > 2000 {
+	if len(r.text) > 1<<18 {
 		gram = min(6, shortest-4)
+	} else if len(r.text) > 1<<13 {
+		gram = min(5, shortest-4)
 	}
 	n := 0
 	for _, x := range r.texts {

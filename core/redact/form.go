@@ -68,7 +68,7 @@ const minSqueezed = 8
 func (h *heap) cut(needle int, lane Lanes, forms []encode.Form, least int) {
 	for _, f := range forms {
 		n := f.Window(least)
-		if n > match.MaxWindow || len(f.Bytes) < n {
+		if n > match.MaxWindow {
 			continue
 		}
 		if at := f.Specific(n); at != nil {

@@ -40,10 +40,6 @@ func viewOf(stream []byte) plainView {
 		}
 		if left[c] {
 			gap++
-			if c == ' ' && i > 0 && stream[i-1] == ':' && (i < 2 || !v.gone[i-1] || v.gone[i-1] && !inEscape(stream, i-1)) {
-				add(rift, i)
-				gap = 0
-			}
 			continue
 		}
 		if gap > maxGap {
@@ -57,20 +53,6 @@ func viewOf(stream []byte) plainView {
 		add(rift, len(stream))
 	}
 	return v
-}
-
-// inEscape reports whether the byte at i belongs to an escape sequence.
-func inEscape(stream []byte, i int) bool {
-	for k := 0; k <= i; k++ {
-		if stream[k] == esc {
-			n := escapeLength(stream[k:])
-			if i < k+n {
-				return true
-			}
-			k += n - 1
-		}
-	}
-	return false
 }
 
 // escapeLength returns the length of the escape sequence that p begins with.
@@ -111,18 +93,19 @@ func escapeLength(p []byte) int {
 // opens says whether a match may start at text[i].
 func (v *plainView) opens(i int) bool {
 	at := v.origin[i]
-	if at == 0 || v.gone[at-1] || !alphanumeric(int(v.stream[at-1])) {
+	end := at
+	for end < len(v.stream) && !left[v.stream[end]] {
+		end++
+	}
+	switch {
+	case end == len(v.stream), end-at >= solid:
+		return true
+	case bytes.HasPrefix(v.stream[end:], []byte(": ")):
+		return false
+	case at == 0:
 		return true
 	}
-	for k := range solid {
-		if at+k == len(v.stream) {
-			return true
-		}
-		if v.gone[at+k] {
-			return false
-		}
-	}
-	return true
+	return v.gone[at-1] || !alphanumeric(int(v.stream[at-1]))
 }
 
 // known is what the oracle needs of a set: the forms as they were collected.

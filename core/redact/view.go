@@ -10,8 +10,8 @@ import (
 // they no longer belong together.
 const maxGap = 256
 
-// rift stands in a view where a gap is too long, or a colon and a space have
-// ended a label: nothing matches across it. No other byte of a view is zero.
+// rift stands in a view where a gap is too long: nothing matches across it. No
+// other byte of a view is zero.
 const rift = 0
 
 // left says which bytes the view leaves out.
@@ -37,6 +37,7 @@ var kept = func() (t [256]uint8) {
 type view struct {
 	text  []byte
 	marks []mark
+	escs  []int // where escape sequences begin
 	win   []byte
 	edge  edge
 }
@@ -48,8 +49,7 @@ type mark struct{ from, to int }
 // edge is what the view of a stretch needs to know of the bytes before it.
 type edge struct {
 	esc   escape
-	colon bool // the byte before is a colon
-	joins int  // the byte before, if the view keeps it; else -1
+	joins int // the byte before, if the view keeps it; else -1
 }
 
 // chunk is how many bytes are copied between two marks.
@@ -57,45 +57,30 @@ const chunk = 64
 
 // build makes the view of win.
 func (v *view) build(win []byte, e edge) {
-	v.win, v.edge, v.marks = win, e, v.marks[:0]
+	v.win, v.edge, v.marks, v.escs = win, e, v.marks[:0], v.escs[:0]
 	if cap(v.text) <= len(win) {
 		v.text = make([]byte, len(win)+len(win)/4+chunk)
 	}
 	v.text = v.text[:cap(v.text)]
 	c := copier{view: v}
-	switch {
-	case e.esc.mode != plain:
+	if e.esc.mode != plain {
 		c.i = e.esc.skip(win, 0)
-	case e.colon && len(win) > 0 && win[0] == ' ':
-		c.rift(1)
 	}
-	esc, colon := next(win, c.i, "\x1b"), next(win, c.i, ": ")
 	for c.i < len(win) {
-		c.plain(min(esc, colon))
-		switch c.i {
-		case len(win):
-		case esc:
-			s := escape{mode: escaped}
-			c.i = s.skip(win, c.i+1)
-			esc = next(win, c.i, "\x1b")
-		case colon:
-			c.rift(c.i + 2)
+		next := bytes.IndexByte(win[c.i:], esc)
+		if next < 0 {
+			c.plain(len(win))
+			break
 		}
-		if colon < c.i {
-			colon = next(win, c.i, ": ")
-		}
+		c.plain(c.i + next)
+		v.escs = append(v.escs, c.i)
+		s := escape{mode: escaped}
+		c.i = s.skip(win, c.i+1)
 	}
 	if c.i-c.last > maxGap {
-		c.rift(c.i)
+		c.rift()
 	}
 	v.text = v.text[:c.o]
-}
-
-func next(p []byte, from int, what string) int {
-	if k := bytes.Index(p[from:], []byte(what)); k >= 0 {
-		return from + k
-	}
-	return len(p)
 }
 
 // copier is a view under construction.
@@ -105,14 +90,14 @@ type copier struct {
 	last int // the end of the last byte that was kept
 }
 
-// rift puts one and goes on at i.
-func (c *copier) rift(i int) {
+// rift puts one.
+func (c *copier) rift() {
 	c.text[c.o] = rift
 	c.o++
-	c.i, c.last = i, i
+	c.last = c.i
 }
 
-// plain copies up to stop. No escape sequence and no label ends before it.
+// plain copies up to stop. No escape sequence begins before it.
 func (c *copier) plain(stop int) {
 	start := c.i
 	c.gap(stop)
@@ -161,7 +146,7 @@ func (c *copier) gap(stop int) {
 		c.i++
 	}
 	if c.i < stop && c.i-c.last > maxGap {
-		c.rift(c.i)
+		c.rift()
 	}
 }
 
@@ -214,13 +199,16 @@ func (v *view) edgeAt(at int) edge {
 		return v.edge
 	}
 	s, i := v.edge.esc, 0
-	if k := bytes.LastIndexByte(v.win[:at], esc); k >= 0 {
-		s, i = escape{mode: escaped}, k+1
+	for k := len(v.escs) - 1; k >= 0; k-- {
+		if v.escs[k] < at {
+			s, i = escape{mode: escaped}, v.escs[k]+1
+			break
+		}
 	}
 	if s.mode != plain && s.skip(v.win[:at], i) == at {
 		return edge{esc: s, joins: -1}
 	}
-	e := edge{joins: -1, colon: v.win[at-1] == ':'}
+	e := edge{joins: -1}
 	if !left[v.win[at-1]] {
 		e.joins = int(v.win[at-1])
 	}
@@ -232,21 +220,25 @@ func (v *view) edgeAt(at int) edge {
 // next one that makes a match of its last letter.
 const solid = 4
 
-// opens reports whether a match may start at text[i].
+// opens reports whether a match may start at text[i]: where its first piece is
+// solid, or else neither inside a word nor at the end of a label, such as that of
+// a prompt, which a colon and a space follow.
 func (v *view) opens(i int) bool {
 	at := v.origin(i)
-	switch {
-	case at == 0:
-		if !alphanumeric(v.edge.joins) {
-			return true
-		}
-	case i == 0 || v.text[i-1] == rift || v.origin(i-1) != at-1 || !alphanumeric(int(v.text[i-1])):
+	end := at
+	for end < min(len(v.win), at+solid) && !left[v.win[end]] {
+		end++
+	}
+	if end-at >= solid || end == len(v.win) {
 		return true
 	}
-	if i+solid > len(v.text) {
-		return len(v.win)-at == len(v.text)-i // it goes on where the block ends
+	if end+2 <= len(v.win) && v.win[end] == ':' && v.win[end+1] == ' ' {
+		return false
 	}
-	return v.text[i+solid-1] != rift && v.origin(i+solid-1) == at+solid-1
+	if at == 0 {
+		return !alphanumeric(v.edge.joins)
+	}
+	return i == 0 || v.text[i-1] == rift || !alphanumeric(int(v.text[i-1])) || v.origin(i-1) != at-1
 }
 
 func alphanumeric(c int) bool {

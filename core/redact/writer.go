@@ -186,7 +186,7 @@ func (w *Writer) Add(more ...Needle) error {
 		return err
 	}
 	if w.set.view.empty() {
-		w.edge = edge{joins: w.prev}
+		w.edge = edge{joins: w.prev} // it was not kept
 	}
 	w.set = s
 	w.seen = w.first // what is held back has not been searched for them
