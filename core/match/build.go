@@ -75,7 +75,7 @@ func (t *tier) count() sketch {
 }
 
 // maxReach bounds how far from its end a needle's window is looked for.
-const maxReach = 160
+const maxReach = 96
 
 func (t *tier) reach(k int) []byte {
 	n := t.needle(k)

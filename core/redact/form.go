@@ -1,6 +1,8 @@
 package redact
 
 import (
+	"cmp"
+
 	"github.com/opaquevault/ov/core/encode"
 	"github.com/opaquevault/ov/core/match"
 )
@@ -24,6 +26,7 @@ type heap struct {
 	texts   []match.Text
 	whole   []form // of needles
 	runs    []form // of texts
+	size    int    // in bytes, of the needles
 }
 
 // collect adds the forms of a value in the lanes that are on.
@@ -55,6 +58,7 @@ func (c *collector) collect(needle int, value []byte) {
 func (h *heap) add(needle int, lane Lanes, forms []encode.Form) {
 	for _, f := range forms {
 		if len(f.Bytes) >= match.MinLen && (lane != Squeezed || len(f.Bytes) >= minSqueezed) {
+			h.size += len(f.Bytes)
 			h.needles = append(h.needles, match.Needle{Bytes: f.Bytes, Word: f.Word})
 			h.whole = append(h.whole, form{int32(needle), lane, false})
 		}
@@ -71,25 +75,35 @@ func (h *heap) cut(needle int, lane Lanes, forms []encode.Form, least int) {
 		if n > match.MaxWindow {
 			continue
 		}
-		if at := f.Specific(n); at != nil {
+		at := f.Specific(n)
+		for i := range at {
+			// A space or a line's end would be held back after every line, for what
+			// it adds to the fragment that begins with the next byte.
+			at[i] = at[i] && !space(f.Bytes[i])
+		}
+		if at != nil {
 			h.texts = append(h.texts, match.Text{Bytes: f.Bytes, Window: n, At: at})
 			h.runs = append(h.runs, form{int32(needle), lane, true})
 		}
 	}
 }
 
-// compile builds the finder; every asks for all needles that end at a byte.
+func space(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+
+// compile builds the finder, its two parts side by side; every asks for all
+// needles that end at a byte.
 func (h *heap) compile(every bool) (f finder, err error) {
 	f.wholeOf, f.runsOf = h.whole, h.runs
+	runs := make(chan error, 1)
+	go func() {
+		var err error
+		if len(h.texts) > 0 {
+			f.runs, err = match.CompileRuns(h.texts)
+		}
+		runs <- err
+	}()
 	if len(h.needles) > 0 {
-		if f.whole, err = match.Compile(h.needles, every); err != nil {
-			return finder{}, err
-		}
+		f.whole, err = match.Compile(h.needles, every)
 	}
-	if len(h.texts) > 0 {
-		if f.runs, err = match.CompileRuns(h.texts); err != nil {
-			return finder{}, err
-		}
-	}
-	return f, nil
+	return f, cmp.Or(err, <-runs)
 }

@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -86,13 +87,20 @@ func compile(needles []Needle, o Options, rules *rule.Set) (*Set, error) {
 			return nil, fmt.Errorf("compile needle %q of %d bytes: %w", n.Name, n.Value.Len(), ErrShort)
 		}
 		c.collect(i, n.Value.Reveal())
+		if size := c.stream.size + c.view.size; size > match.MaxBytes {
+			return nil, fmt.Errorf("compile %d needles: %w: the forms of %d come to %d bytes, want at most %d", len(needles), match.ErrSize, i+1, size, match.MaxBytes)
+		}
 		s.markers = append(s.markers, marker(n.Name))
 	}
+	view := make(chan error, 1)
+	go func() {
+		var err error
+		s.view, err = c.view.compile(true)
+		view <- err
+	}()
 	var err error
-	if s.stream, err = c.stream.compile(false); err != nil {
-		return nil, fmt.Errorf("compile needles: %w", err)
-	}
-	if s.view, err = c.view.compile(true); err != nil {
+	s.stream, err = c.stream.compile(false)
+	if err = cmp.Or(err, <-view); err != nil {
 		return nil, fmt.Errorf("compile needles: %w", err)
 	}
 	return s, nil
