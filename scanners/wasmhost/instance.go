@@ -58,6 +58,9 @@ type program struct {
 // compile makes the module ready to run, metered.
 func (s *Scanner) compile() (*program, error) {
 	ctx := context.Background()
+	if err := s.fetch(); err != nil {
+		return nil, err
+	}
 	config := settings(wazero.NewRuntimeConfigCompiler())
 	if s.options.Interpreter {
 		config = settings(wazero.NewRuntimeConfigInterpreter())

@@ -3,6 +3,7 @@ package wasmhost
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,7 @@ type Options struct {
 
 // A Scanner is one module. It is safe for concurrent use.
 type Scanner struct {
+	source   func() ([]byte, error) // of a lazy scanner, until it is compiled
 	wasm     []byte
 	module   *module.Module
 	manifest *manifest.Manifest
@@ -65,13 +67,50 @@ func Load(wasm []byte, o Options) (*Scanner, error) {
 	if err := admit(m, man, o); err != nil {
 		return nil, fmt.Errorf("module %q: %w", man.Name, err)
 	}
+	s := newScanner(man, o)
+	s.wasm, s.module = wasm, m
+	return s, nil
+}
+
+// Lazy makes a scanner from a manifest that was read before. Its module is read
+// from source, and held against the manifest, when a keyword is first seen; if
+// that fails, what is seen is masked.
+func Lazy(man *manifest.Manifest, source func() ([]byte, error), o Options) (*Scanner, error) {
+	if err := man.Complete(); err != nil {
+		return nil, err
+	}
+	s := newScanner(man, o)
+	s.source = source
+	return s, nil
+}
+
+func newScanner(man *manifest.Manifest, o Options) *Scanner {
 	if o.now == nil {
 		o.now = time.Now
 	}
-	s := &Scanner{wasm: wasm, module: m, manifest: man, options: o}
-	s.rules = rules(man)
+	s := &Scanner{manifest: man, options: o, rules: rules(man)}
 	s.failed = len(s.rules) - 1
-	return s, nil
+	return s
+}
+
+// fetch reads the module of a lazy scanner.
+func (s *Scanner) fetch() error {
+	if s.module != nil {
+		return nil
+	}
+	wasm, err := s.source()
+	if err != nil {
+		return err
+	}
+	loaded, err := Load(wasm, s.options)
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(loaded.manifest, s.manifest) {
+		return fmt.Errorf("module %q has another manifest than it was installed with", s.manifest.Name)
+	}
+	s.wasm, s.module = wasm, loaded.module
+	return nil
 }
 
 // Manifest returns what the module says about itself.

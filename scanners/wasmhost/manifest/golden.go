@@ -67,7 +67,7 @@ func Pack(wasm, source []byte) ([]byte, error) {
 	if file.ABI == 0 {
 		file.ABI = ABI
 	}
-	if err := file.Manifest.complete(); err != nil {
+	if err := file.Manifest.Complete(); err != nil {
 		return nil, fmt.Errorf("manifest of %q: %w", file.Name, err)
 	}
 	out := []byte("\x00asm\x01\x00\x00\x00")

@@ -98,7 +98,7 @@ func Read(m *module.Module) (*Manifest, error) {
 	if err := decode(b, &man); err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
 	}
-	if err := man.complete(); err != nil {
+	if err := man.Complete(); err != nil {
 		return nil, fmt.Errorf("manifest of %q: %w", man.Name, err)
 	}
 	return &man, nil
@@ -137,8 +137,8 @@ func decode(b []byte, into any) error {
 	return nil
 }
 
-// complete fills in the defaults and checks the rest.
-func (m *Manifest) complete() error {
+// Complete fills in the defaults and checks the rest.
+func (m *Manifest) Complete() error {
 	if m.Mode == "" {
 		m.Mode = Window
 	}
