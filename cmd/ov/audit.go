@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,7 +12,7 @@ import (
 )
 
 func (c *cli) auditCmd() *cobra.Command {
-	return noun("audit", "Who used which secret, when and for what", c.auditShowCmd(), c.auditVerifyCmd())
+	return noun("audit", "Who used which secret, when and for what", c.auditShowCmd(), c.auditVerifyCmd(), c.exposedCmd())
 }
 
 func (c *cli) auditShowCmd() *cobra.Command {
@@ -20,6 +22,13 @@ func (c *cli) auditShowCmd() *cobra.Command {
 		RunE: c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
 			if since > 0 {
 				q.Since = time.Now().Add(-since)
+			}
+			if q.Name != "" {
+				_, ref, err := c.ref(q.Name)
+				if err != nil {
+					return err
+				}
+				q.Name = ref.String()
 			}
 			lines, err := client.AuditShow(cmd.Context(), q)
 			if err != nil {
@@ -36,7 +45,7 @@ func (c *cli) auditShowCmd() *cobra.Command {
 		})})
 	cmd.Flags().IntVarP(&q.Limit, "lines", "n", 0, "the last `N` lines only")
 	cmd.Flags().DurationVar(&since, "since", 0, "only what is younger, as 24h")
-	cmd.Flags().StringVar(&q.Name, "name", "", "only what touched the secret `NAME`")
+	cmd.Flags().StringVar(&q.Name, "name", "", "only what touched the secret `REF`")
 	return cmd
 }
 
@@ -58,4 +67,29 @@ func (c *cli) auditVerifyCmd() *cobra.Command {
 			}
 			return err
 		})})
+}
+
+func (c *cli) exposedCmd() *cobra.Command {
+	var since time.Duration
+	var by string
+	cmd := c.jsonFlag(&cobra.Command{Use: "exposed", Short: "List what was released since a time: what to rotate after an incident", Args: noArgs,
+		RunE: c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
+			all, err := client.AuditExposed(cmd.Context(), time.Now().Add(-since), by)
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return c.printJSON(append([]agent.Exposure{}, all...))
+			}
+			w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "SECRET\tTIMES\tFIRST\tLAST\tCLIENTS")
+			for _, e := range all {
+				fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", clean(e.Name), e.Times, e.First.Local().Format(time.DateTime), e.Last.Local().Format(time.DateTime),
+					clean(strings.Join(e.Clients, ", ")))
+			}
+			return w.Flush()
+		})})
+	cmd.Flags().DurationVar(&since, "since", 24*time.Hour, "how far back to look")
+	cmd.Flags().StringVar(&by, "client", "", "only what went to this `CLIENT`, as cli or mcp:claude-code")
+	return cmd
 }

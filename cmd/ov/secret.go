@@ -21,7 +21,8 @@ func (c *cli) secretCmd() *cobra.Command {
 		c.putCmd("create REF", "Store a new secret; fails when it exists", agent.CreateOnly),
 		c.putCmd("set REF", "Store a secret, new or not", agent.Upsert),
 		c.putCmd("update REF", "Store a new value; fails when the secret does not exist", agent.UpdateOnly),
-		c.secretListCmd(), c.secretInfoCmd(), c.secretDeleteCmd(), c.revealCmd())
+		c.secretListCmd(), c.secretInfoCmd(), c.historyCmd(), c.rollbackCmd(), c.renameCmd(), c.tagCmd(),
+		c.secretDeleteCmd(), c.restoreCmd(), c.revealCmd())
 }
 
 // withRef runs f with a client and the secret that args[0] names.
@@ -178,7 +179,7 @@ func (c *cli) secretDeleteCmd() *cobra.Command {
 			if err := client.Delete(ctx, ref); err != nil {
 				return err
 			}
-			c.say("deleted %s", ref)
+			c.say("deleted %s; \"ov secret restore\" brings it back for 30 days", ref)
 			return nil
 		})}
 }

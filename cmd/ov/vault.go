@@ -12,7 +12,8 @@ import (
 )
 
 func (c *cli) vaultCmd() *cobra.Command {
-	return noun("vault", "Make, describe and check the vault", c.vaultInitCmd(), c.vaultStatusCmd(), c.vaultVerifyCmd())
+	return noun("vault", "Make, describe and check the vault", c.vaultInitCmd(), c.vaultStatusCmd(), c.vaultVerifyCmd(), c.kitCmd(),
+		c.passwdCmd(), c.rotateCmd(), c.backupCmd(), c.vaultRestoreCmd(), c.destroyCmd())
 }
 
 // withVault runs f with a client for the vault, without a context.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -18,17 +16,12 @@ with the master password, opens a copy of the vault on another machine. Keep it 
 asked for twice; elsewhere it comes from OV_PASSWORD_FILE or --password-stdin, nothing is asked, and the kit goes to
 stdout or to --kit FILE.`,
 		RunE: c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
-			f, err := c.kitFile(kit)
-			if err != nil {
-				return err
-			}
-			err = client.Init(cmd.Context(), agent.InitRequest{Kit: f, Device: device()})
-			if kit != "" {
-				err = errors.Join(err, f.Close())
-				if err != nil {
-					os.Remove(kit)
+			err := c.newFile(kit, "recovery kit", func(f *os.File) error {
+				if kit == "" && c.password().Kind == agent.PasswordTTY {
+					f = nil // the terminal that the password is typed on
 				}
-			}
+				return client.Init(cmd.Context(), agent.InitRequest{Kit: f, Device: device()})
+			})
 			if err != nil {
 				return err
 			}
@@ -38,20 +31,4 @@ stdout or to --kit FILE.`,
 		})}
 	cmd.Flags().StringVar(&kit, "kit", "", "write the recovery kit to a new `FILE`, mode 0600")
 	return cmd
-}
-
-// kitFile returns where the recovery kit goes: a new file, stdout when nobody
-// can be asked, or nil for the terminal that the password is typed on.
-func (c *cli) kitFile(path string) (*os.File, error) {
-	if path != "" {
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("write recovery kit: %w", err)
-		}
-		return f, nil
-	}
-	if c.password().Kind == agent.PasswordTTY {
-		return nil, nil
-	}
-	return c.out, nil
 }
