@@ -14,9 +14,15 @@ type failing struct {
 	got    func([]blob.Record)
 	heads  func(*blob.Head)
 	list   func([]blob.Entry) []blob.Entry
+	lose   bool // every record
+
+	committed func()
 }
 
 func (f *failing) Commit(ctx context.Context, c blob.Commit) error {
+	if f.committed != nil {
+		f.committed()
+	}
 	if f.commit != nil {
 		return f.commit
 	}
@@ -27,6 +33,9 @@ func (f *failing) Commit(ctx context.Context, c blob.Commit) error {
 }
 
 func (f *failing) Get(ctx context.Context, keys []blob.Key) ([]blob.Record, error) {
+	if f.lose {
+		return nil, blob.ErrNotFound
+	}
 	recs, err := f.Store.Get(ctx, keys)
 	if f.got != nil {
 		f.got(recs)

@@ -133,7 +133,9 @@ func (v *Vault) Close() error {
 	if v.keys != nil {
 		v.keys.wipe()
 		v.keys = nil
-		v.state.names.wipe()
+		if v.state != nil {
+			v.state.names.wipe()
+		}
 	}
 	return nil
 }

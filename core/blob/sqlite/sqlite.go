@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -20,8 +21,9 @@ import (
 // index of it beside the file while it is open.
 type Store struct {
 	path string
-	mu   sync.Mutex // over db
+	mu   sync.Mutex // over db and gets
 	db   *sql.DB    // nil until first needed
+	gets [getChunk + 1]*sql.Stmt
 }
 
 // Open names the store at path. The file is opened when it is first needed,
@@ -152,25 +154,76 @@ func (s *Store) Get(ctx context.Context, keys []blob.Key) ([]blob.Record, error)
 	} else if err != nil {
 		return nil, err
 	}
-	get, err := db.PrepareContext(ctx, `SELECT grp, sum, data FROM records WHERE kind = ? AND id = ? AND version = ?`)
-	if err != nil {
-		return nil, s.fail("read", err)
-	}
-	defer get.Close()
 	out := make([]blob.Record, len(keys))
-	for i, k := range keys {
-		out[i].Key = k
-		var group, sum []byte
-		err := get.QueryRowContext(ctx, k.Kind, k.ID[:], int64(k.Version)).Scan(&group, &sum, &out[i].Data)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil, fmt.Errorf("get record %x: %w", k.ID[:4], blob.ErrNotFound)
-		} else if err != nil {
-			return nil, s.fail("read", err)
+	for at := 0; at < len(keys); at += getChunk {
+		end := min(at+getChunk, len(keys))
+		if err := s.get(ctx, db, out[at:end], keys[at:end]); err != nil {
+			return nil, err
 		}
+	}
+	return out, nil
+}
+
+// getChunk is how many records one query reads: a query costs as much as
+// several rows.
+const getChunk = 64
+
+// get reads the records of keys into out. The outer table of the join is the
+// list of keys, so that each is one step down the index.
+func (s *Store) get(ctx context.Context, db *sql.DB, out []blob.Record, keys []blob.Key) error {
+	query, err := s.getStmt(ctx, db, len(keys))
+	if err != nil {
+		return s.fail("read", err)
+	}
+	args := make([]any, 0, 4*len(keys))
+	for i := range keys {
+		args = append(args, i, keys[i].Kind, keys[i].ID[:], int64(keys[i].Version))
+	}
+	rows, err := query.QueryContext(ctx, args...)
+	if err != nil {
+		return s.fail("read", err)
+	}
+	defer rows.Close()
+	var group, sum sql.RawBytes
+	n := 0
+	for ; rows.Next(); n++ {
+		var i int
+		var data []byte
+		if err := rows.Scan(&i, &group, &sum, &data); err != nil {
+			return s.fail("read", err)
+		}
+		if data == nil {
+			data = []byte{}
+		}
+		if out[i].Data != nil {
+			return fmt.Errorf("read store %s: a record twice: %w", s.path, blob.ErrCorrupt)
+		}
+		out[i].Key, out[i].Data = keys[i], data
 		copy(out[i].Group[:], group)
 		copy(out[i].Sum[:], sum)
 	}
-	return out, nil
+	if err := rows.Err(); err != nil {
+		return s.fail("read", err)
+	}
+	if n < len(keys) {
+		return fmt.Errorf("get %d records: %d are not there: %w", len(keys), len(keys)-n, blob.ErrNotFound)
+	}
+	return nil
+}
+
+// getStmt returns the query for n keys, which is kept: parsing it costs more
+// than running it.
+func (s *Store) getStmt(ctx context.Context, db *sql.DB, n int) (*sql.Stmt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gets[n] != nil {
+		return s.gets[n], nil
+	}
+	stmt, err := db.PrepareContext(ctx, `WITH want (i, kind, id, version) AS (VALUES (?, ?, ?, ?)`+strings.Repeat(`, (?, ?, ?, ?)`, n-1)+`)
+		SELECT want.i, r.grp, r.sum, r.data FROM want CROSS JOIN records AS r
+		ON r.kind = want.kind AND r.id = want.id AND r.version = want.version`)
+	s.gets[n] = stmt
+	return stmt, err
 }
 
 // Close implements blob.Store.
@@ -180,7 +233,7 @@ func (s *Store) Close() error {
 	if s.db == nil {
 		return nil
 	}
-	err := s.db.Close()
-	s.db = nil
+	err := s.db.Close() // and its statements
+	s.db, s.gets = nil, [getChunk + 1]*sql.Stmt{}
 	return s.fail("close", err)
 }
