@@ -1,0 +1,121 @@
+// Command ov-mcp is the MCP server: it lets a model use secrets without seeing
+// them. `ov mcp serve` starts it; it speaks JSON-RPC on standard input and
+// output until the input ends.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/opaquevault/ov/cmd/ov-mcp/stdio"
+	"github.com/opaquevault/ov/cmd/ov-mcp/tools"
+	"github.com/opaquevault/ov/core/config"
+	"github.com/opaquevault/ov/core/proc"
+	"github.com/opaquevault/ov/core/redact"
+	"github.com/opaquevault/ov/core/scan"
+	"github.com/opaquevault/ov/scanners/builtin"
+)
+
+const (
+	// grace is how long calls may go on after the client is gone; together with
+	// the time to end their commands it stays under patience.
+	grace = 700 * time.Millisecond
+	// patience is how long the whole end may take. Clients kill a server that
+	// takes two seconds.
+	patience = 1800 * time.Millisecond
+	// memory is what the server's heap is kept under, however much the commands
+	// print.
+	memory = 48 << 20
+)
+
+const instructions = "Secrets live in a vault. Run commands that need credentials with vault_run and name the secrets; you never see a value, " +
+	"and output comes back masked. Never ask the user to paste a secret and never put one into an argument or a file."
+
+func main() {
+	if code, ok := proc.Reexec(); ok {
+		os.Exit(code)
+	}
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	flags := flag.NewFlagSet("ov-mcp", flag.ContinueOnError)
+	home := flags.String("home", "", "the folder that holds the vault")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "ov: usage: ov mcp serve [--home DIR]")
+		return 2
+	}
+	debug.SetMemoryLimit(memory)
+	t, m, err := build(*home)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "ov: start MCP server: %v\n", err)
+		return 1
+	}
+	// A closed output is an error to handle, not the end: commands must be ended
+	// first. Ignoring the signal would pass that on to them.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	in := &watched{Reader: os.Stdin, ended: make(chan struct{})}
+	go deadline(ctx, in.ended)
+	s := &stdio.Server{MCP: m, Grace: grace}
+	err = s.Serve(ctx, in, os.Stdout)
+	t.Close()
+	if err != nil && ctx.Err() == nil {
+		fmt.Fprintf(os.Stderr, "ov: serve MCP: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// deadline ends the process when its orderly end takes too long, with a client
+// that reads nothing for one. The commands that still run are ended by their
+// watchers.
+func deadline(ctx context.Context, ended <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-ended:
+	}
+	time.Sleep(patience)
+	os.Exit(1)
+}
+
+// build puts the server together. It opens nothing and starts nothing: clients
+// probe a server by starting it and throwing it away.
+func build(home string) (*tools.Tools, *server.MCPServer, error) {
+	o, err := config.Lookup()
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Home = home
+	if home, err = config.Home(o); err != nil {
+		return nil, nil, err
+	}
+	t := tools.New(tools.Config{
+		Home: home, UserHome: o.UserHome, Dir: o.Dir, Getenv: os.Getenv, Environ: os.Environ(),
+		Redact:  redact.Options{Lanes: redact.All, Scanners: builtin.All(), Level: scan.Balanced},
+		Connect: connector(home),
+	})
+	m := server.NewMCPServer("ov", version(), server.WithToolCapabilities(false), server.WithElicitation(), server.WithInstructions(instructions))
+	return t, m, t.Register(m)
+}
+
+func connector(home string) func(string) (tools.Vault, error) {
+	clients := newClients(home)
+	return clients.get
+}
+
+func version() string {
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
+		return b.Main.Version
+	}
+	return "0.0.0-dev"
+}

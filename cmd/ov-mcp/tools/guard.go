@@ -1,0 +1,198 @@
+package tools
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/redact"
+	"github.com/opaquevault/ov/core/scan"
+)
+
+// guard looks at what the model sends: a secret in an argument has been in the
+// model's context, its provider's logs and the client's transcript, so it is
+// refused with advice instead of being stored or run.
+//
+// It knows credentials by their shape, and the values that this server was
+// granted by a keyed hash each: the values themselves are not kept.
+type guard struct {
+	shapes *redact.Set
+	key    [32]byte
+
+	mu    sync.Mutex
+	known map[int]map[uint64][]known // by length, by rolling hash
+	count int
+}
+
+type known struct {
+	mac  [sha256.Size]byte
+	name string
+}
+
+const (
+	minKnown = 8    // shorter values occur by chance
+	maxKnown = 8192 // values remembered; later ones are not looked for
+)
+
+func newGuard(scanners []scan.Scanner) *guard {
+	g := &guard{known: map[int]map[uint64][]known{}}
+	rand.Read(g.key[:])
+	g.shapes, _ = redact.Compile(nil, redact.Options{Scanners: scanners, Level: scan.Precise})
+	return g
+}
+
+// learn remembers the values of a grant.
+func (g *guard) learn(secrets []agent.Secret) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range secrets {
+		v := s.Value.Reveal()
+		if s.Plain || len(v) < minKnown || g.count >= maxKnown {
+			continue
+		}
+		byHash := g.known[len(v)]
+		if byHash == nil {
+			byHash = map[uint64][]known{}
+			g.known[len(v)] = byHash
+		}
+		h, mac := hash(v), g.mac(v)
+		if !contains(byHash[h], mac) {
+			byHash[h] = append(byHash[h], known{mac, s.Ref.Name})
+			g.count++
+		}
+	}
+}
+
+func contains(list []known, mac [sha256.Size]byte) bool {
+	for _, k := range list {
+		if k.mac == mac {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *guard) mac(v []byte) (out [sha256.Size]byte) {
+	m := hmac.New(sha256.New, g.key[:])
+	m.Write(v)
+	m.Sum(out[:0])
+	return out
+}
+
+// intercepted is a call that was refused because of what is in it.
+type intercepted struct{ fault }
+
+func asIntercepted(err error) (fault, bool) {
+	var i intercepted
+	ok := errors.As(err, &i)
+	return i.fault, ok
+}
+
+// check looks at every string of the arguments.
+func (g *guard) check(arguments map[string]json.RawMessage) error {
+	for name, raw := range arguments {
+		var v any
+		if err := json.Unmarshal(raw, &v); err != nil {
+			return badInput("argument %q is not JSON", name)
+		}
+		if what := g.find(v); what != "" {
+			return intercepted{fault{"secret_in_argument",
+				fmt.Sprintf("argument %q holds a secret (%s); it was neither stored nor run", name, what),
+				"secrets do not belong in arguments: name them in secret_names and let the command read $NAME; a value that was in this conversation should be replaced by its owner"}}
+		}
+	}
+	return nil
+}
+
+// find returns what kind of secret is somewhere in v, or "".
+func (g *guard) find(v any) string {
+	switch v := v.(type) {
+	case string:
+		return g.text(v)
+	case []any:
+		for _, e := range v {
+			if what := g.find(e); what != "" {
+				return what
+			}
+		}
+	case map[string]any:
+		for k, e := range v {
+			if what := g.text(k); what != "" {
+				return what
+			}
+			if what := g.find(e); what != "" {
+				return what
+			}
+		}
+	}
+	return ""
+}
+
+func (g *guard) text(s string) string {
+	if name := g.granted([]byte(s)); name != "" {
+		return "the value of " + name
+	}
+	if g.shapes == nil {
+		return ""
+	}
+	w := redact.NewWriter(discard{}, g.shapes, nil)
+	w.Write([]byte(s))
+	w.Close()
+	for _, c := range w.Counts() {
+		return "the shape of " + or(c.Rule, c.Name)
+	}
+	return ""
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// granted looks for a known value anywhere in s: a rolling hash over each
+// length that occurs, and the keyed hash where it fits.
+func (g *guard) granted(s []byte) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for n, byHash := range g.known {
+		if n > len(s) {
+			continue
+		}
+		h, top := hash(s[:n]), power(n-1)
+		for i := 0; ; i++ {
+			for _, k := range byHash[h] {
+				if g.mac(s[i:i+n]) == k.mac {
+					return k.name
+				}
+			}
+			if i+n == len(s) {
+				break
+			}
+			h = (h-uint64(s[i])*top)*base + uint64(s[i+n])
+		}
+	}
+	return ""
+}
+
+// base of the polynomial hash, modulo 2^64: any odd number will do, since a hit
+// is confirmed by the keyed hash.
+const base = 0x9E3779B97F4A7C15
+
+func hash(b []byte) (h uint64) {
+	for _, c := range b {
+		h = h*base + uint64(c)
+	}
+	return h
+}
+
+func power(n int) uint64 {
+	p := uint64(1)
+	for range n {
+		p *= base
+	}
+	return p
+}
