@@ -58,8 +58,9 @@ func checkPeer(conn *net.UnixConn) error {
 	return nil
 }
 
-// sibling returns the path of ov-agent: beside this program, never on PATH.
-func sibling() (string, error) {
+// Sibling returns the path of another program of ours: beside this one, never
+// on PATH.
+func Sibling(program string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", err
@@ -69,7 +70,7 @@ func sibling() (string, error) {
 	}
 	path := filepath.Join(filepath.Dir(self), program)
 	if _, err := os.Stat(path); err != nil {
-		return "", &Error{Err: ErrUnavailable, Message: "find ov-agent: " + err.Error(),
+		return "", &Error{Err: ErrUnavailable, Message: "find " + program + ": " + err.Error(),
 			Advice: "install all programs into one folder (make build, or go install ./cmd/...)"}
 	}
 	return path, nil
@@ -77,7 +78,7 @@ func sibling() (string, error) {
 
 // oneShot starts an agent for this client alone, on a socket pair.
 func oneShot(ctx context.Context, o Options) (*session, error) {
-	path, err := sibling()
+	path, err := Sibling(program)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +128,7 @@ func agentCommand(path, home string, args ...string) *exec.Cmd {
 
 // daemon starts the long-lived agent and connects to it.
 func daemon(ctx context.Context, o Options) (*session, error) {
-	path, err := sibling()
+	path, err := Sibling(program)
 	if err != nil {
 		return nil, err
 	}

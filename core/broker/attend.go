@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (r *Request) attend(ctx context.Context, p *proc.Process, streams []*stream
 	end := func(err error) {
 		if err != nil && failed == nil {
 			failed = err
-			go p.Kill(grace)
+			go p.Kill(cmp.Or(r.Grace, grace))
 		}
 	}
 	cancelled, ended := ctx.Done(), p.Done()

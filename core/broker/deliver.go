@@ -17,10 +17,31 @@ var ErrDeliver = errors.New("not delivered")
 // An injection is what a child is given: nothing of it was on a disk, and every
 // value in it is a needle.
 type injection struct {
+	given   []variable
 	env     []string
 	needles []redact.Needle
 	files   proc.Delivery // files and descriptors
 	stdin   *os.File      // nil: the child has ours
+}
+
+// names returns the secrets that the child is given.
+func (in *injection) names() []string {
+	var all []string
+	for _, v := range in.given {
+		all = append(all, v.secret.Ref.Name)
+	}
+	return all
+}
+
+// variables returns the names that they go under.
+func (in *injection) variables() []string {
+	var all []string
+	for _, v := range in.given {
+		if v.as != "" {
+			all = append(all, v.as)
+		}
+	}
+	return all
 }
 
 // Close removes what the child was given, but for its environment.

@@ -62,7 +62,6 @@ func (r *Request) inject(g *agent.Grant, templates [][]byte) (*injection, error)
 	if err := r.checkDeliveries(all); err != nil {
 		return in, err
 	}
-	var given []variable
 	for _, put := range all {
 		if err := r.admit(put, g.AllowNames); err != nil {
 			if r.Wants != nil || r.Deliver[put.as] != "" {
@@ -74,12 +73,12 @@ func (r *Request) inject(g *agent.Grant, templates [][]byte) (*injection, error)
 		if !put.secret.Plain {
 			in.needles = append(in.needles, redact.Needle{Name: put.secret.Ref.Name, Value: put.secret.Value})
 		}
-		given = append(given, put)
+		in.given = append(in.given, put)
 		if err := r.put(in, put); err != nil {
 			return in, err
 		}
 	}
-	return in, in.render(r.Templates, templates, given)
+	return in, in.render(r.Templates, templates, in.given)
 }
 
 // put gives the child one value, which is a needle by now.

@@ -46,6 +46,7 @@ type Request struct {
 	KeepExisting bool // a variable that is set stays as it is
 	Redact       redact.Options
 	Timeout      time.Duration // 0: none
+	Grace        time.Duration // between TERM and KILL; 0: 2 s
 	Reason       string
 
 	Stdin          *os.File
@@ -119,7 +120,7 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 	// 7. Report what was masked.
 	done.Exit, done.Masked = status.Exit(), counts(streams)
 	if r.Report != nil {
-		r.Report(Report{status, names(grant), done.Masked})
+		r.Report(Report{status, given.names(), done.Masked})
 	}
 	return done.Exit, err
 }
@@ -142,14 +143,6 @@ func (r *Request) complete(ctx context.Context, a Agent, done agent.Completion, 
 	if err := a.Complete(context.WithoutCancel(ctx), done); err != nil {
 		r.Notice(fmt.Sprintf("complete audit record: %v", err))
 	}
-}
-
-func names(g *agent.Grant) []string {
-	var all []string
-	for _, s := range g.Secrets {
-		all = append(all, s.Ref.Name)
-	}
-	return all
 }
 
 // spec is the child. A secret on its stdin takes the place of ours.

@@ -16,13 +16,13 @@ import (
 // keeps the needles of its grant for as long as it lives; each command is
 // declared to the agent before it runs, and is masked like any other.
 type Session struct {
-	a       Agent
-	r       Request
-	grant   string
-	set     *redact.Set
-	shell   *proc.Session
-	names   []string
-	expires time.Time
+	a                Agent
+	r                Request
+	grant            string
+	set              *redact.Set
+	shell            *proc.Session
+	names, variables []string
+	expires          time.Time
 }
 
 // OpenSession starts the shell r.Argv[0], a POSIX one, with the secrets of r in
@@ -44,7 +44,7 @@ func OpenSession(ctx context.Context, a Agent, r Request, limits proc.Limits) (_
 		}
 	}
 	defer grant.Wipe()
-	s := &Session{a: a, r: r, grant: grant.ID, names: names(grant)}
+	s := &Session{a: a, r: r, grant: grant.ID}
 	s.r.Nothing = false // each command is declared, and completed, even if there is no secret
 	defer func() {
 		if err != nil {
@@ -55,6 +55,7 @@ func OpenSession(ctx context.Context, a Agent, r Request, limits proc.Limits) (_
 	if err != nil {
 		return nil, err
 	}
+	s.names, s.variables = given.names(), given.variables()
 	if s.set, err = redact.Compile(given.needles, r.Redact); err != nil {
 		return nil, err
 	}
@@ -63,8 +64,8 @@ func OpenSession(ctx context.Context, a Agent, r Request, limits proc.Limits) (_
 	return s, err
 }
 
-// Names returns the secrets of the session, and Expires its end.
-func (s *Session) Names() []string { return s.names }
+// Variables returns the variables that hold the session's secrets.
+func (s *Session) Variables() []string { return s.variables }
 
 // Expires is when the session ends at the latest.
 func (s *Session) Expires() time.Time { return s.expires }

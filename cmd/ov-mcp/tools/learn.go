@@ -7,18 +7,34 @@ import (
 	"github.com/opaquevault/ov/core/broker"
 )
 
+// grantsAtOnce keeps a crowd of runs from filling ov-agent's limit, so that
+// vault_status is answered in between.
+const grantsAtOnce = 16
+
 // learning is the call's vault, whose grants the guard gets to know.
-func (t *Tools) learning(c *call) broker.Agent { return learner{c.vault, t.guard} }
+func (t *Tools) learning(c *call) broker.Agent { return learner{c.vault, t} }
 
 type learner struct {
 	broker.Agent
-	guard *guard
+	t *Tools
 }
 
 func (l learner) Grant(ctx context.Context, r agent.GrantRequest) (*agent.Grant, error) {
+	select {
+	case l.t.turns <- struct{}{}:
+		defer func() { <-l.t.turns }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	g, err := l.Agent.Grant(ctx, r)
 	if err == nil {
-		l.guard.learn(g.Secrets)
+		l.t.guard.learn(g.Secrets)
 	}
 	return g, err
+}
+
+func (l learner) Complete(ctx context.Context, c agent.Completion) error {
+	l.t.turns <- struct{}{}
+	defer func() { <-l.t.turns }()
+	return l.Agent.Complete(ctx, c)
 }

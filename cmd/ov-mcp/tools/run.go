@@ -22,6 +22,7 @@ const (
 	defaultOutput  = 30_000
 	maxOutput      = 200_000
 	maxStdin       = 1 << 20
+	commandGrace   = 400 * time.Millisecond // between TERM and KILL
 )
 
 type runArgs struct {
@@ -135,7 +136,7 @@ func (t *Tools) run(c *call) (any, error) {
 		Argv: a.Command, Dir: t.dir(a.place), Environ: childEnviron(t.c.Environ), Extra: pairs(a.Env),
 		Wants: want, Nothing: want != nil && len(want) == 0, Space: cfg.Context(), Redact: t.c.Redact,
 		Timeout: time.Duration(a.TimeoutMS) * time.Millisecond, Reason: a.Reason,
-		Leader: true, Stdin: stdin, Stdout: out.stdout, Stderr: out.stderr,
+		Leader: true, Grace: commandGrace, Stdin: stdin, Stdout: out.stdout, Stderr: out.stderr,
 		Notice: func(string) {}, Opened: func(int) {}, Report: func(r broker.Report) { report = r },
 	})
 	stop()

@@ -122,7 +122,7 @@ func (t *Tools) openSession(c *call, a *injectArgs) (any, error) {
 		return nil, fault{"too_many_sessions", "8 sessions are open", "close one with action close"}
 	}
 	go t.watch(s, c.vault)
-	return injectResult{ID: s.id, Names: opened.Names(), Expires: opened.Expires().UTC().Truncate(time.Second)}, nil
+	return injectResult{ID: s.id, Names: opened.Variables(), Expires: opened.Expires().UTC().Truncate(time.Second)}, nil
 }
 
 // watch ends a session when its shell does, or when the vault is locked.
@@ -234,7 +234,7 @@ func (s *sessions) list(id string) []sessionRow {
 	rows := []sessionRow{}
 	for _, n := range s.open {
 		if id == "" || id == n.id {
-			rows = append(rows, sessionRow{n.id, n.app, n.env, n.shell.Names(), n.shell.Expires().UTC().Truncate(time.Second), n.busy})
+			rows = append(rows, sessionRow{n.id, n.app, n.env, n.shell.Variables(), n.shell.Expires().UTC().Truncate(time.Second), n.busy})
 		}
 	}
 	slices.SortFunc(rows, func(a, b sessionRow) int { return strings.Compare(a.ID, b.ID) })

@@ -51,11 +51,12 @@ type Tools struct {
 	intercepted atomic.Int64
 	sessions    sessions
 	guard       *guard
+	turns       chan struct{} // one for each grant under way
 }
 
 // New returns the tools; Register adds them to a server.
 func New(c Config) *Tools {
-	return &Tools{c: c, guard: newGuard(c.Redact.Scanners)}
+	return &Tools{c: c, guard: newGuard(c.Redact.Scanners), turns: make(chan struct{}, grantsAtOnce)}
 }
 
 // Close ends every session.
