@@ -44,6 +44,9 @@ func TestImports(t *testing.T) {
 			forbid(t, pkgs, from, strings.Fields(f[1]))
 			continue
 		}
+		if seen[module+"/"+name] {
+			t.Errorf("%s is listed twice", name)
+		}
 		seen[module+"/"+name] = true
 		p, ok := pkgs[module+"/"+name]
 		if !ok {

@@ -23,6 +23,9 @@ func TestReveal(t *testing.T) {
 		if f := strings.Fields(l); len(f) > 2 && f[0] != "#" {
 			var n int
 			fmt.Sscan(f[1], &n)
+			if _, twice := want[f[0]]; twice {
+				t.Errorf("core/reveal.txt lists %s twice", f[0])
+			}
 			want[f[0]] = n
 		}
 	}
