@@ -39,7 +39,7 @@
 //     case is nothing but words and their endings; a longer one anywhere. One of
 //     up to three letters between two spaces says 1 bit for each.
 //   - Nothing is said by what a value shows openly: the scheme and the host of a
-//     URL, and all of it but the password if it has one; a host name; the
+//     URL, its user and its path as well if it has a password; a host name; the
 //     header of a JWT; the armour of PEM and what the DER of each key starts
 //     with; the names in a JSON document; a date; in a value of several lines those
 //     of mere structure, and settings that say little.

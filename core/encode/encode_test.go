@@ -27,7 +27,7 @@ var golden = map[string]string{
 	"awkward":  awkward,
 	"url":      "postgres://app:Xk29%40fjQ2@db.internal.example.com:5432/prod?sslmode=require",
 	"pem":      "-----BEGIN PRIVATE KEY-----\r\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49\r\nQ7v0+a/x2K8mPz==\r\n-----END PRIVATE KEY-----\r\n",
-	"document": "{\n  \"type\": \"service_account\",\n  \"private_key\": \"-----BEGIN\\nq8Zk/2mN+4vX9\\n\"\n}\n",
+	"document": "{\n  \"type\": \"service_account\",\n  \"private_key\": \"-----BEGIN KEY-----\\nq8Zk/2mN+4vX9\\n-----END KEY-----\\n\"\n}\n",
 	"short":    "k9Q2x7",
 	"pin":      "8080",
 	"setting":  "Server=db;User=app;Password=Zq8!kP2#mW;Pooling=true",

@@ -7,7 +7,7 @@ import (
 )
 
 // public clears the price of what a value shows openly: the scheme and the host
-// of a URL, all of it but the password if it has one; host names; the header of
+// of a URL, the user and the path as well if it has a password; host names; the header of
 // a JWT; the armour of PEM; the keys of JSON; dates; lines of mere structure.
 func public(p []byte, cost []uint8) {
 	publicURLs(p, cost)
@@ -64,8 +64,8 @@ func (u *location) user(p []byte) {
 	u.host += sign + 1
 	u.hostEnd = u.host + end(p[u.host:u.end], "/?#")
 	u.passEnd = u.host - 1
-	u.pass = start // a token in the place of the user, unless
-	if colon := bytes.IndexByte(authority[:sign], ':'); colon >= 0 {
+	u.pass = start // a token in the place of the user, with or without a password
+	if colon := bytes.IndexByte(authority[:sign], ':'); colon >= 0 && !New(authority[:colon]).telling() {
 		u.pass = start + colon + 1
 	}
 }
@@ -76,9 +76,11 @@ func publicURLs(p []byte, cost []uint8) {
 			clear(cost[u.start:u.hostEnd])
 			continue
 		}
-		path := u.host + end(p[u.host:u.end], "?#")
 		clear(cost[u.start:u.pass])
-		clear(cost[u.passEnd:path])
+		clear(cost[u.passEnd:u.hostEnd])
+		if path := u.host + end(p[u.host:u.end], "?#"); richest(cost[u.hostEnd:path]) < minBits {
+			clear(cost[u.hostEnd:path])
+		}
 	}
 }
 
@@ -113,26 +115,31 @@ func publicHosts(p []byte, cost []uint8) {
 	}
 }
 
+// publicArmour clears the first and the last line of PEM, and of OpenPGP.
 func publicArmour(p []byte, cost []uint8) {
-	for at := 0; ; {
-		i := bytes.Index(p[at:], []byte("-----"))
-		if i < 0 {
-			return
+	const dashes = "-----"
+	for _, word := range []string{dashes + "BEGIN ", dashes + "END "} {
+		for at := 0; ; {
+			i := bytes.Index(p[at:], []byte(word))
+			if i < 0 {
+				break
+			}
+			start := at + i
+			at = start + len(word)
+			if n := bytes.Index(p[at:min(at+60, len(p))], []byte(dashes)); n >= 0 {
+				at += n + len(dashes)
+			}
+			clear(cost[start:at])
 		}
-		i += at
-		n := bytes.Index(p[i+5:], []byte("-----"))
-		if n < 0 {
-			n = 0
-		}
-		at = i + min(n, 60) + 10
-		at = min(at, len(p))
-		clear(cost[i:at])
 	}
 }
 
 // publicKeys clears the names in "name": of JSON, and the strings that belong to
 // names that are public.
 func publicKeys(p []byte, cost []uint8) {
+	if text := bytes.TrimSpace(p); len(text) == 0 || text[0] != '{' && text[0] != '[' {
+		return
+	}
 	for i := 0; i < len(p); i++ {
 		if p[i] != '"' {
 			continue
@@ -228,6 +235,9 @@ func settingOf(line []byte) int {
 		return 1
 	}
 	i := bytes.IndexAny(line, ":=")
+	if i < 0 && bytes.HasPrefix(line, []byte("- ")) {
+		return 2
+	}
 	if i < 0 || line[i] == '=' && len(bytes.Trim(line[i:], "=")) == 0 { // no name: the end of a base64
 		return 0
 	}
@@ -249,7 +259,7 @@ func settingOf(line []byte) int {
 // sensitive reports whether a name is that of a secret: what it ends with says so.
 func sensitive(name []byte) bool {
 	name = bytes.ToLower(bytes.Trim(name, "\"' "))
-	for _, w := range []string{"pass", "password", "passwd", "pwd", "passphrase", "secret", "token", "key", "credential", "credentials"} {
+	for _, w := range []string{"pass", "password", "passwd", "pwd", "passphrase", "secret", "token", "key", "pin", "otp", "credential", "credentials"} {
 		if bytes.HasSuffix(name, []byte(w)) {
 			return true
 		}

@@ -101,6 +101,9 @@ func TestSpecific(t *testing.T) {
 		{`"universe_domain": "googleapis.com"`, ""},
 		{"at 2026-01-31 10:", ""},
 		{"postgres://app:Zq8kP2mW7vXcQ9@db.internal/x", "          ^^^^^^^^^^^^^"},
+		{"https://app:hunter2@example.com/Zq8kP2mW7vXcQ9", "                          ^^^^^^^^^"},
+		{"-----Zq8kP2mW7vXc-----", "^^^^^^^^^^^"},
+		{`say "Zq8kP2mW7vXc":`, "^^^^^^^^"},
 		{"https://hooks.slack.com/services/Zq8kP2mW7vXc", strings.Repeat(" ", 26) + "^^^^^^^^"},
 	} {
 		s := New([]byte(c[0]))
