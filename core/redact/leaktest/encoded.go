@@ -42,6 +42,12 @@ func bases() []Shape {
 			b := make([]byte, ascii85.MaxEncodedLen(len(s)))
 			return string(b[:ascii85.Encode(b, []byte(s))])
 		}, "~>\n"),
+		{Name: "basic authorization of a URL", Print: func(c Canaries) string {
+			pass := c.password()
+			s := std([]byte("app:" + pass))
+			from, to := (8*4+5)/6, 8*(4+len(pass))/6
+			return "Authorization: Basic " + s[:from] + mark(s[from:to]) + s[to:] + "\r\n"
+		}},
 		// A base64 of a base64: the Secret of a value that was encoded already.
 		{Name: "base64 twice", Print: func(c Canaries) string {
 			s := std([]byte(std([]byte(c.Token))))

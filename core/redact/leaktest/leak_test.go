@@ -108,7 +108,7 @@ func TestLeakOutput(t *testing.T) {
 		if got, want := stripMarkers(out.String()), string(unmasked(text.Text, masked)); got != want {
 			t.Errorf("%s: passed on %q, want %q", s.Name, got, want)
 		}
-		for _, v := range []string{c.Token, c.Password} {
+		for _, v := range []string{c.Token, c.Password, c.password()} {
 			for i := 0; i+8 <= len(v); i++ {
 				if strings.Contains(out.String(), v[i:i+8]) {
 					t.Errorf("%s: %q in the output", s.Name, v[i:i+8])
@@ -119,7 +119,7 @@ func TestLeakOutput(t *testing.T) {
 }
 
 func stripMarkers(s string) string {
-	return strings.NewReplacer("[REDACTED:TOKEN]", "", "[REDACTED:PASSWORD]", "", "[REDACTED:KEY]", "").Replace(s)
+	return strings.NewReplacer("[REDACTED:TOKEN]", "", "[REDACTED:PASSWORD]", "", "[REDACTED:KEY]", "", "[REDACTED:URL]", "", "[REDACTED:DOCUMENT]", "").Replace(s)
 }
 
 func unmasked(text []byte, masked []bool) []byte {

@@ -19,6 +19,8 @@ type Canaries struct {
 	Token    string // 32 letters and digits
 	Password string // with every character that some format escapes
 	Key      string // of several lines, in PEM
+	URL      string // of a database, with a password that is percent-encoded
+	Document string // JSON with a key in it
 }
 
 const (
@@ -37,7 +39,17 @@ func NewCanaries(r *rand.Rand) Canaries {
 	}
 	c := Canaries{Token: of(32), Password: of(4) + `"` + of(3) + `'` + of(3) + `<&>` + of(3) + `\` + of(3) + `/ %` + of(3) + `+=$` + of(4) + "é;" + of(4)}
 	c.Key = "-----BEGIN " + armour + of(64) + "\n" + of(64) + "\n" + of(20) + "==\n-----END " + armour
+	c.URL = "postgres://app:" + of(8) + "%40" + of(6) + "@db.internal:5432/orders"
+	c.Document = `{"type":"service_account","private_key":"-----BEGIN ` + strings.ReplaceAll(armour, "\n", `\n`) + of(64) + `\n` + of(40) + `\n-----END ` +
+		strings.ReplaceAll(armour, "\n", `\n`) + `","client_email":"deploy@acme.example"}`
 	return c
+}
+
+// password returns that of the URL, decoded.
+func (c Canaries) password() string {
+	_, rest, _ := strings.Cut(c.URL, "app:")
+	pass, _, _ := strings.Cut(rest, "@")
+	return strings.ReplaceAll(pass, "%40", "@")
 }
 
 // Needles returns the canaries as needles.
@@ -46,6 +58,8 @@ func (c Canaries) Needles() []redact.Needle {
 		{Name: "TOKEN", Value: secret.New([]byte(c.Token))},
 		{Name: "PASSWORD", Value: secret.New([]byte(c.Password))},
 		{Name: "KEY", Value: secret.New([]byte(c.Key))},
+		{Name: "URL", Value: secret.New([]byte(c.URL))},
+		{Name: "DOCUMENT", Value: secret.New([]byte(c.Document))},
 	}
 }
 

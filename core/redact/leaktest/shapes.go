@@ -88,6 +88,20 @@ func exact() []Shape {
 		key("key with CRLF", "", func(s string) string { return strings.ReplaceAll(strings.TrimSpace(s), "\n", "\r\n") }, "\r\n"),
 		key("key on one line", "key: ", func(s string) string { return strings.ReplaceAll(strings.TrimSpace(s), "\n", " ") }, "\n"),
 		{Name: "one line of a key", Print: func(c Canaries) string { return "line 2: " + mark(strings.Split(c.Key, "\n")[1]) + "\x03\n\x04" }},
+		{Name: "URL", Print: func(c Canaries) string { return "dial " + mark(c.URL) + ": refused\n" }},
+		{Name: "password of a URL", Print: func(c Canaries) string {
+			pass := strings.ReplaceAll(c.password(), "@", "%40")
+			return "password is " + mark(pass) + "\n"
+		}},
+		{Name: "password of a URL, decoded", Print: func(c Canaries) string {
+			return "authentication failed for app with " + mark(c.password()) + "\n"
+		}},
+		{Name: "document", Print: func(c Canaries) string { return mark(c.Document) + "\n" }},
+		{Name: "key out of a document", Print: func(c Canaries) string {
+			_, rest, _ := strings.Cut(c.Document, `"private_key":"`)
+			body, _, _ := strings.Cut(rest, `"`)
+			return mark(strings.ReplaceAll(body, `\n`, "\n")) + "\n"
+		}},
 		{Name: "indented key", Print: func(c Canaries) string {
 			var b strings.Builder
 			for i, line := range strings.Split(strings.TrimSpace(c.Key), "\n") {
