@@ -46,7 +46,7 @@ func bases() []Shape {
 			pass := c.password()
 			s := std([]byte("app:" + pass))
 			from, to := (8*4+5)/6, 8*(4+len(pass))/6
-			return "Authorization: Basic " + s[:from] + mark(s[from:to]) + s[to:] + "\r\n"
+			return "Authorization: Basic \x03" + s[:from] + mark(s[from:to]) + "\x04" + s[to:] + "\r\n" // the URL holds the user as well
 		}},
 		// A base64 of a base64: the Secret of a value that was encoded already.
 		{Name: "base64 twice", Print: func(c Canaries) string {

@@ -135,7 +135,7 @@ func unmasked(text []byte, masked []bool) []byte {
 // TestLeakSeeds runs the table with other canaries, in which chance puts other
 // characters side by side.
 func TestLeakSeeds(t *testing.T) {
-	seeds := 40
+	seeds := 15
 	if testing.Short() {
 		seeds = 5
 	}
