@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // childKey names, in a child's environment, which of the children below the test program plays.
@@ -46,6 +48,55 @@ func children() map[string]func(args []string) {
 			os.Exit(n)
 		},
 		"ovlike": runLikeOv,
+		"ttys": func([]string) { // which of 0, 1, 2 and /dev/tty are terminals, and which is it
+			f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+			fmt.Fprintln(os.Stderr, IsTerminal(os.Stdin), IsTerminal(os.Stdout), IsTerminal(os.Stderr), err == nil && IsTerminal(f))
+		},
+		"size": func([]string) { // prints the terminal's size, now and at each change
+			c := make(chan os.Signal, 8)
+			signal.Notify(c, syscall.SIGWINCH)
+			for {
+				ws, err := unix.IoctlGetWinsize(1, unix.TIOCGWINSZ)
+				if err != nil {
+					os.Exit(1)
+				}
+				fmt.Printf("%dx%d\n", ws.Col, ws.Row)
+				<-c
+			}
+		},
+		"password": func([]string) { // reads a line without echo from the terminal, whatever stdin is
+			tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+			if err != nil {
+				panic(err)
+			}
+			old, _ := termios(tty)
+			quiet := *old
+			quiet.Lflag &^= unix.ECHO
+			setTermios(tty, &quiet)
+			fmt.Fprint(tty, "Password: ")
+			b := make([]byte, 100)
+			n, err := tty.Read(b)
+			setTermios(tty, old)
+			fmt.Fprintf(tty, "\nread %d %v\n", n-1, err)
+		},
+		"raw": func(args []string) { // a full-screen program: raw, answers what it reads with what it is told, byte for byte
+			old, _ := termios(os.Stdin)
+			setTermios(os.Stdin, raw(old, false))
+			os.Stdout.WriteString("\x1b[?1049h\x1b[?2004hready")
+			if len(args) > 0 && args[0] == "die" {
+				syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			}
+			b := make([]byte, 64<<10)
+			for {
+				n, err := os.Stdin.Read(b)
+				if err != nil || bytes.IndexByte(b[:n], 'q') >= 0 {
+					os.Stdout.Write(b[:max(n, 0)])
+					setTermios(os.Stdin, old)
+					os.Exit(4)
+				}
+				os.Stdout.Write(b[:n])
+			}
+		},
 		"family": func(args []string) { // says who it is and whom it has started, then lasts
 			exe, _ := os.Executable()
 			for _, kind := range args {

@@ -37,6 +37,7 @@ type leader struct {
 	child int // 0 once it is reaped
 	slave int // -1 once it is closed
 	raw   bool
+	over  bool // everything is being killed: a stop on the way to that is no news
 }
 
 // lead is the leader's main function; args are leaderOptions, the program's file and its argv.
@@ -145,6 +146,9 @@ func (l *leader) reap() {
 func (l *leader) changed(ws syscall.WaitStatus) {
 	switch {
 	case ws.Stopped():
+		if l.over {
+			return
+		}
 		_ = message{stopped, int32(ws.StopSignal())}.send(l.socket)
 	case ws.Exited(), ws.Signaled():
 		l.child = 0
@@ -184,6 +188,7 @@ func (l *leader) obey() {
 		case madeRaw:
 			l.raw = m.arg != 0
 		case killAll:
+			l.over = true
 			l.mu.Unlock()
 			killFamily(family{root: os.Getpid()})
 			l.mu.Lock()

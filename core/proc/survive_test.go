@@ -52,6 +52,7 @@ func ovlike(t *testing.T, play string, args ...string) *exec.Cmd {
 	}
 	c := exec.Command(exe, append(append(flags, exe), args...)...)
 	c.Env = append(os.Environ(), childKey+"=ovlike", "NEXT_CHILD="+play)
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a stop of its job must not be ours
 	t.Cleanup(func() {
 		if c.Process != nil {
 			c.Process.Kill()
@@ -118,6 +119,7 @@ func TestNothingSurvivesWhenWeAreKilled(t *testing.T) {
 			var out io.Reader
 			var err error
 			if c.tty {
+				cmd.SysProcAttr = nil
 				out, err = pty.Start(cmd)
 			} else if out, err = cmd.StdoutPipe(); err == nil {
 				err = cmd.Start()
