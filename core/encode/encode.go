@@ -1,6 +1,10 @@
 package encode
 
-import "bytes"
+import (
+	"bytes"
+	"hash/maphash"
+	"slices"
+)
 
 // The shortest forms. A value of 4 to 7 bytes is matched as a whole word; any
 // other form is longer.
@@ -37,6 +41,11 @@ type Source struct {
 	info  []uint32
 	forms []Form
 	arena []byte
+
+	index   map[uint64][]int // of forms, by the hash of their bytes
+	seed    maphash.Seed
+	indexed int // how many forms are in the index
+
 	held  [][]byte // what parts returned
 	taken bool     // and that it did
 }
@@ -60,6 +69,7 @@ func Squeezed(value []byte) []Form { return New(value).Squeezed() }
 // begin starts a list of forms.
 func (s *Source) begin(forms, size int) {
 	s.forms = make([]Form, 0, forms)
+	s.index, s.indexed = nil, 0
 	s.arena = make([]byte, 0, size)
 }
 
@@ -95,14 +105,22 @@ func everyday(kind string) bool {
 	return false
 }
 
-// has reports whether the list holds a form of these bytes.
+// has reports whether the list holds a form of these bytes. A list of many, the
+// lines of a document, is asked by hash.
 func (s *Source) has(p []byte) bool {
-	for i := range s.forms {
-		if bytes.Equal(s.forms[i].Bytes, p) {
-			return true
-		}
+	const many = 128
+	if len(s.forms) < many {
+		return slices.ContainsFunc(s.forms, func(f Form) bool { return bytes.Equal(f.Bytes, p) })
 	}
-	return false
+	if s.index == nil {
+		s.index = map[uint64][]int{}
+		s.seed = maphash.MakeSeed()
+	}
+	for ; s.indexed < len(s.forms); s.indexed++ {
+		h := maphash.Bytes(s.seed, s.forms[s.indexed].Bytes)
+		s.index[h] = append(s.index[h], s.indexed)
+	}
+	return slices.ContainsFunc(s.index[maphash.Bytes(s.seed, p)], func(i int) bool { return bytes.Equal(s.forms[i].Bytes, p) })
 }
 
 // offset is where p, a part of the value, starts in it.

@@ -195,6 +195,17 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// TestManyLines: a document that repeats its lines has a form for each once.
+func TestManyLines(t *testing.T) {
+	var b bytes.Buffer
+	for i := range 5000 {
+		fmt.Fprintf(&b, "Zq8kP2mW7vXc-%d\n", i%1000)
+	}
+	if got := len(kinds(Exact(b.Bytes()), "line")); got != 1000 {
+		t.Errorf("%d forms of 1000 lines", got)
+	}
+}
+
 func TestRules(t *testing.T) {
 	for _, v := range golden {
 		check(t, []byte(v))
