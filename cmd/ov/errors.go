@@ -12,6 +12,7 @@ import (
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/secret"
+	"github.com/opaquevault/ov/scanners/wasmhost/lock"
 )
 
 // errUsage is wrapped by every mistake on the command line.
@@ -33,7 +34,7 @@ func outcomes() []outcome {
 		{2, "usage: the command line is wrong", []error{errUsage, secret.ErrRef, agent.ErrUsage}},
 		{3, "secrets were found (ov scan)", nil},
 		{4, "locked: no password, or a wrong one", []error{agent.ErrLocked, agent.ErrPassword, agent.ErrPause}},
-		{5, "not found", []error{agent.ErrNotFound, agent.ErrNoVault}},
+		{5, "not found", []error{agent.ErrNotFound, agent.ErrNoVault, lock.ErrNone}},
 		{6, "conflict: it exists, or changed meanwhile", []error{agent.ErrExists, agent.ErrVaultExists, agent.ErrConflict}},
 		{7, "changes are pending (ov import)", nil},
 		{8, "denied", []error{agent.ErrDenied, agent.ErrApproval, config.ErrUntrusted}},

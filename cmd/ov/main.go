@@ -72,6 +72,7 @@ func (c *cli) root() *cobra.Command {
 		&cobra.Group{ID: "vault", Title: "The vault:"}, &cobra.Group{ID: "about", Title: "About ov:"})
 	add(root, "day", c.runCmd(), c.secretCmd(), c.redactCmd(), c.mcpCmd())
 	add(root, "place", c.initCmd(), c.trustCmd(), c.statusCmd(), c.appCmd(), c.envCmd())
+	add(root, "place", c.scannerCmd())
 	add(root, "vault", c.vaultCmd(), c.unlockCmd(), c.lockCmd(), c.agentCmd(), c.auditCmd())
 	add(root, "about", c.versionCmd(), c.selftestCmd())
 	root.SetHelpCommandGroupID("about")

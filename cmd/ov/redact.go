@@ -27,12 +27,21 @@ func (c *cli) redactCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			flows, err := c.thirdParty(cfg.Home, &o)
+			if err != nil {
+				return err
+			}
+			out, err := c.outputs(flows, false)
+			if err != nil {
+				return err
+			}
 			client, err := c.connect(cmd.Context(), cfg.Home)
 			if err != nil {
 				return err
 			}
 			defer client.Close()
-			return broker.Mask(cmd.Context(), client, cfg.Context(), o, c.in, c.out)
+			err = broker.Mask(cmd.Context(), client, cfg.Context(), o, c.in, out.stdout)
+			return errors.Join(err, out.close())
 		},
 	}
 	mask.add(cmd)

@@ -94,6 +94,14 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 		return err
 	}
 	defer terminal.Close()
+	flows, err := c.thirdParty(cfg.Home, &mask)
+	if err != nil {
+		return err
+	}
+	out, err := c.outputs(flows, terminal != nil)
+	if err != nil {
+		return err
+	}
 	client, err := c.connect(ctx, cfg.Home)
 	if err != nil {
 		return err
@@ -107,7 +115,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 		Argv: argv, Dir: dir, Environ: os.Environ(), Pristine: f.pristine, KeepExisting: f.keep,
 		Wants: wants, Space: cfg.Context(), Redact: mask, Timeout: f.timeout, Reason: f.reason,
 		Deliver: deliver, Templates: templates,
-		Stdin: c.in, Stdout: c.out, Stderr: c.err, Terminal: terminal, Relay: true,
+		Stdin: c.in, Stdout: out.stdout, Stderr: out.stderr, Terminal: terminal, Relay: true,
 		Notice: func(line string) { c.say("%s", line) },
 		Opened: func(n int) {
 			if wants == nil && isTerminal(c.err) {
@@ -116,6 +124,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 		},
 	}
 	code, err := broker.Run(ctx, client, r)
+	err = errors.Join(err, out.close())
 	if err != nil || code == 0 {
 		return err
 	}

@@ -1,0 +1,29 @@
+# Third-party scanners: their compilers, the committed test modules, long campaigns.
+SCANNER_TOOLS ?= $(CURDIR)/bin/scanner-tools
+export SCANNER_TOOLS
+
+.PHONY: scanner-tools scanner-testdata attack-wasm fuzz-wasm bench-wasm
+
+test check: | scanner-tools
+
+scanner-tools: ## the compilers that the SDK tests use; says what it skips
+	@mk/scanner-tools.sh $(SCANNER_TOOLS)
+
+scanner-testdata: scanner-tools ## rebuild sdk/scanner/testdata from the sources beside it
+	OV_UPDATE=1 $(GO) test -count=1 -run TestHello ./scanners/wasmhost/starter
+
+attack: attack-wasm
+attack-wasm: ## 100,000 fuzzed windows on both engines, for each SDK; hostile modules with their figures
+	OV_WINDOWS=100000 $(GO) test -count=1 -timeout 30m -run TestHello -v ./scanners/wasmhost/starter
+	$(GO) test -count=1 -run 'TestHostile' -v ./scanners/wasmhost
+
+fuzz: fuzz-wasm
+fuzz-wasm:
+	$(GO) test -fuzz FuzzParse -fuzztime 30s ./scanners/wasmhost/module
+	$(GO) test -fuzz FuzzRewrite -fuzztime 30s ./scanners/wasmhost/meter
+	$(GO) test -fuzz FuzzPrograms -fuzztime 30s ./scanners/wasmhost/meter
+
+bench: bench-wasm
+bench-wasm: ## the targets as ratios, in one run; Extism beside us in a module of its own
+	$(GO) test -count=1 -run xxx -bench . ./scanners/wasmhost
+	cd scanners/wasmhost/bench && $(GO) test -count=1 -run xxx -bench .
