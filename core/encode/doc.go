@@ -50,6 +50,11 @@
 // hex, whatever the values of chance; a path, a sentence and a JSON skeleton do
 // not. Sparser forms spell 6 bytes in longer runs: [Form.Window] says how long.
 //
+// Only dense forms have fragments: those that write up to two bytes for one of
+// the value. Of the others (%73%33, \u0073, &#115;) a piece is found if taking
+// out the separators makes hex of it. Documents, longer than 256 bytes, have the
+// fragments of their everyday forms, and archives, above 16 KiB, few forms.
+//
 // # Out of reach
 //
 // What no list of spellings can hold: compression, encryption, hashes, numbers
