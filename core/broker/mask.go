@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/secret"
 )
@@ -18,6 +19,7 @@ func Mask(ctx context.Context, a Agent, space secret.Ref, o redact.Options, in i
 		return err
 	}
 	defer grant.Wipe()
+	proc.Harden()
 	var needles []redact.Needle
 	for _, s := range grant.Secrets {
 		if !s.Plain && s.Value.Len() >= secret.MinMaskable {

@@ -95,6 +95,7 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 		return 0, err
 	}
 	defer grant.Wipe()
+	proc.Harden() // from here on this process holds values; the agent has looked at it by now
 	done := agent.Completion{GrantID: grant.ID}
 	defer func() { r.complete(ctx, a, done, err) }()
 	// 3. Every value becomes a variable, or a file, and a needle at once.

@@ -77,8 +77,12 @@ func adoptOrphans() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 // hardenHelper names the process, and keeps what it holds, a child's environment perhaps, out of a core dump.
 func hardenHelper(name string) {
 	_ = os.WriteFile("/proc/self/comm", []byte(name), 0)
-	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	Harden()
 }
+
+// Harden keeps what this process holds out of core dumps, and from other processes of the same user that would trace it or
+// read its memory. Programs that it starts are not affected.
+func Harden() { _ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
 
 // awaitAny blocks until something has become of any child, and leaves it to be asked for.
 func awaitAny() error {

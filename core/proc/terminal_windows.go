@@ -33,3 +33,6 @@ func (c *console) leave() {}
 
 // Reexec has no parts to play on Windows.
 func Reexec() (code int, ok bool) { return 0, false }
+
+// Harden does nothing here.
+func Harden() {}
