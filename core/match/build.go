@@ -8,7 +8,7 @@ func (t *tier) fill() (crowd []int) {
 	t.counts = t.count()
 	for lo := 0; lo < len(t.id); lo = int(t.upto[lo]) {
 		for k := lo; k < int(t.upto[lo]); k++ {
-			if !t.insert(k, lo, maxPerGram) {
+			if !t.insert(k, lo) {
 				crowd = append(crowd, k)
 			}
 		}
@@ -16,39 +16,26 @@ func (t *tier) fill() (crowd []int) {
 	return crowd
 }
 
-// settle makes a crowd of the needles. Should its table become too big for the
-// cache, the rest goes into the filter all the same: what is that big and yet
-// made of so few grams was made by hand.
+// settle makes a crowd of the needles, as far as its table fits the cache. The
+// rest, too many and too much alike, goes into the pool.
 func (t *tier) settle(needles []int) {
-	var used [256]bool
-	width, states, n := 1, 1, 0
-	for _, k := range needles {
-		for _, b := range t.needle(k) {
-			if !used[b] {
-				used[b] = true
-				width++
-			}
-		}
-		if states += len(t.needle(k)); states<<bits.Len(uint(width)) > maxCrowd {
-			break
-		}
-		n++
+	defer func() { t.counts = sketch{} }()
+	if len(needles) == 0 {
+		return
 	}
-	if n > 0 {
-		t.crowd = newCrowd(&t.tails, needles[:n])
+	n := 0
+	if t.crowd, n = newCrowd(&t.tails, needles, maxCrowd); n == 0 {
+		t.crowd = nil
 	}
-	for i, k := range needles {
-		if i < n {
-			t.callCrowd(k)
-			continue
-		}
-		lo := k
-		for lo > 0 && t.upto[lo] == 0 {
-			lo--
-		}
-		t.insert(k, lo, len(t.id)*t.stride+1)
+	for _, k := range needles[:n] {
+		t.callCrowd(k)
 	}
-	t.counts = sketch{}
+	if n < len(needles) {
+		t.pool = newPool(&t.tails, needles[n:])
+		for _, k := range needles[n:] {
+			t.callPool(k)
+		}
+	}
 }
 
 // A sketch counts grams roughly: grams that collide are counted together, which
@@ -121,9 +108,8 @@ func common(gram []byte) uint32 {
 }
 
 // insert puts the window of needle k, one of the family lo, into the filter and
-// reports whether there was room in the entries of each gram, room being the
-// most that one may have.
-func (t *tier) insert(k, lo, room int) bool {
+// reports whether there was room in the entries of each gram.
+func (t *tier) insert(k, lo int) bool {
 	n := t.needle(k)
 	ahead := t.window(k)
 	e := entry{last: lastWord(n), drop: uint8(8 * max(0, 8-len(n))), lo: uint32(lo)}
@@ -133,7 +119,7 @@ func (t *tier) insert(k, lo, room int) bool {
 		h := t.hash(n, len(n)-ahead+i)
 		hashes[i] = h
 		e.tag, e.ahead = tag(h), uint16(ahead-i)
-		if !t.add(h, e, room) {
+		if !t.add(h, e, maxPerGram) {
 			t.undo(from, hashes[:i])
 			return false
 		}
@@ -167,7 +153,7 @@ func (f *filter) add(h uint64, e entry, room int) bool {
 		if o.tag != e.tag {
 			continue
 		}
-		if o.last == e.last && o.ahead == e.ahead {
+		if o.last == e.last && o.ahead == e.ahead && o.drop == e.drop {
 			return true
 		}
 		if same++; same == room {

@@ -5,8 +5,9 @@ import (
 	"unsafe"
 )
 
-// maxCrowd bounds the table of a crowd: 512 KiB.
-const maxCrowd = 128 << 10
+// maxCrowd bounds the table of a crowd, in states of 4 bytes: 1 MiB, or it
+// would not fit the cache.
+const maxCrowd = 256 << 10
 
 // A crowd is the needles that the filter cannot tell apart cheaply: an
 // Aho-Corasick automaton with a full table. It runs only over the stretches
@@ -36,13 +37,13 @@ func (c *Scratch) ask(start, end int) {
 	c.near = append(c.near, stretch{start, end})
 }
 
-func newCrowd(t *tails, members []int) *crowd {
+// newCrowd makes an automaton of as many of the members as fit a table of most
+// states. It returns how many those are.
+func newCrowd(t *tails, members []int, most int) (*crowd, int) {
 	c := &crowd{}
 	columns := uint32(1)
 	for _, k := range members {
-		n := t.needle(k)
-		c.max = max(c.max, len(n))
-		for _, b := range n {
+		for _, b := range t.needle(k) {
 			if c.class[b] == 0 {
 				c.class[b] = columns
 				columns++
@@ -51,25 +52,43 @@ func newCrowd(t *tails, members []int) *crowd {
 	}
 	c.width = uint(bits.Len32(columns - 1))
 	c.row()
+	n := 0
 	for _, k := range members {
-		s := uint32(0)
-		for _, b := range t.needle(k) {
-			at := s + c.class[b]
-			if c.next[at] == 0 {
-				c.next[at] = c.row()
-			}
-			s = c.next[at]
+		if c.plant(t.needle(k), int32(k)); len(c.next) > most {
+			break
 		}
-		c.ends[s>>c.width] = int32(k)
+		c.max = max(c.max, len(t.needle(k)))
+		n++
+	}
+	// The last needle that was planted may be one too many. It does no harm in the
+	// automaton, but that counts on no needle longer than max.
+	if n < len(members) {
+		c.max = max(c.max, len(t.needle(members[n])))
 	}
 	c.link()
-	return c
+	return c, n
 }
+
+// plant adds the path of a needle.
+func (c *crowd) plant(n []byte, k int32) {
+	s := uint32(0)
+	for _, b := range n {
+		at := s + c.class[b]
+		if c.next[at] == 0 {
+			next := c.row()
+			c.next[at] = next
+		}
+		s = c.next[at]
+	}
+	c.ends[s>>c.width] = k
+}
+
+var zeros [512]uint32
 
 // row appends an empty row and returns its state.
 func (c *crowd) row() uint32 {
 	s := uint32(len(c.next))
-	c.next = append(c.next, make([]uint32, 1<<c.width)...)
+	c.next = append(c.next, zeros[:1<<c.width]...)
 	c.ends = append(c.ends, -1)
 	return s
 }
@@ -110,11 +129,15 @@ func (c *crowd) link() {
 // find reports the crowd's occurrences in the stretches.
 func (c *crowd) find(cur *Scratch, t *tier) {
 	for _, s := range cur.near {
-		if s.end-s.start >= 16*c.max+1024 {
-			c.lanes(cur, t, s)
-		} else {
-			c.walk(cur, t, 0, s.start, s.end)
-		}
+		c.sweep(cur, t, s)
+	}
+}
+
+func (c *crowd) sweep(cur *Scratch, t *tier, s stretch) {
+	if s.end-s.start >= 8*c.max+512 {
+		c.lanes(cur, t, s)
+	} else {
+		c.walk(cur, t, 0, s.start, s.end)
 	}
 }
 

@@ -168,6 +168,7 @@ type Scratch struct {
 
 	found [batch + 4]candidate
 	n     int // of them
+	work  int // bytes compared in the block
 
 	lines [8]line // that were grown last
 	line  int

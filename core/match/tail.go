@@ -63,24 +63,34 @@ func (t *tails) family(lo int) int {
 func (t *tails) needle(k int) []byte { return t.text[t.at[k]:t.at[k+1]] }
 
 // longest returns the longest needle of the family lo that p ends with, or -1.
-// The last 8 bytes of p are those of the family.
-func (t *tails) longest(p []byte, lo int) int {
+// The last 8 bytes of p are those of the family. It adds to work the bytes that
+// it compared.
+func (t *tails) longest(p []byte, lo int, work *int) int {
 	hi := int(t.upto[lo])
 	if hi-lo == 1 {
+		*work += int(t.at[hi] - t.at[lo])
 		if bytes.HasSuffix(p, t.needle(lo)) {
 			return lo
 		}
 		return -1
 	}
 	// 1. The last needle that is not behind p in the order: each needle that p
-	// ends with is that one or one of those that it ends with.
+	// ends with is that one or one of those that it ends with. What p has in
+	// common with the needles on both sides it has with those between: it need not
+	// be compared again.
 	first := lo
+	below, above := 8, 8
 	for lo < hi {
 		k := int(uint(lo+hi) >> 1)
-		if compareBackwards(t.needle(k), p) <= 0 {
-			lo = k + 1
+		n := t.needle(k)
+		common := min(below, above)
+		*work += 16 - common
+		common += commonSuffix(n[:len(n)-common], p[:max(0, len(p)-common)])
+		*work += common
+		if common == len(n) || common < len(p) && n[len(n)-1-common] < p[len(p)-1-common] {
+			lo, below = k+1, common
 		} else {
-			hi = k
+			hi, above = k, common
 		}
 	}
 	// 2. Up its chain, past those that reach beyond what p has in common with it.
@@ -88,8 +98,7 @@ func (t *tails) longest(p []byte, lo int) int {
 	if k < first {
 		return -1
 	}
-	common := commonSuffix(t.needle(k), p)
-	for k >= first && int(t.at[k+1]-t.at[k]) > common {
+	for k >= first && int(t.at[k+1]-t.at[k]) > below {
 		k = int(t.up[k])
 	}
 	if k < first {

@@ -1,6 +1,9 @@
 package match
 
-import "math/bits"
+import (
+	"math/bits"
+	"sync"
+)
 
 // maxPerGram is how many entries a gram may have in the filter.
 const maxPerGram = 8
@@ -9,8 +12,10 @@ const maxPerGram = 8
 type tier struct {
 	tails
 	filter
-	crowd  *crowd // needles that the filter cannot take, or nil
-	counts sketch // while it is built
+	crowd  *crowd        // needles that the filter cannot take, or nil
+	pool   *pool         // needles that the crowd cannot take, or nil
+	counts sketch        // while it is built
+	all    func() *crowd // all needles, made when the budget is first exceeded; nil if they are too many
 	word   bool
 	every  bool
 	wide   bool // the needles are those of another tier, with wider grams
@@ -38,6 +43,7 @@ type filter struct {
 
 func newTier(needles []Needle, ids []int32, every, wide bool) *tier {
 	t := &tier{tails: newTails(needles, ids), word: needles[ids[0]].Word, every: every, wide: wide}
+	t.all = sync.OnceValue(t.everyone)
 	shortest := t.max
 	for k := range t.id {
 		shortest = min(shortest, len(t.needle(k)))
@@ -65,16 +71,44 @@ func newFilter(gram, shortest, n int) filter {
 	return f
 }
 
+// budget is how many bytes may be compared for each byte of a block. Needles that
+// are long, periodic and endings of each other exceed it; then an automaton of
+// all of them takes the rest of the block.
+const budget = 4
+
+// maxAll bounds the table of that automaton: 16 MiB.
+const maxAll = 4 << 20
+
+func (t *tier) everyone() *crowd {
+	members := make([]int, len(t.id))
+	for k := range members {
+		members[k] = k
+	}
+	c, n := newCrowd(&t.tails, members, maxAll)
+	if n < len(members) {
+		return nil
+	}
+	return c
+}
+
 // find adds the tier's hits in the block.
 func (t *tier) find(c *Scratch) {
 	if len(c.b.Bytes) < t.stride+t.gram-1 {
 		return
 	}
 	c.near = c.near[:0]
+	c.work = 0
 	for i := 0; i+t.gram <= len(c.b.Bytes); {
+		from := i
 		i = t.scan(c, i)
 		for _, x := range c.found[:c.n] {
 			t.check(c, x.i, x.h)
+		}
+		if c.work > budget*i+64<<10 {
+			if all := t.all(); all != nil {
+				all.sweep(c, t, stretch{max(0, from-all.max), len(c.b.Bytes)})
+				break
+			}
 		}
 	}
 	if t.crowd != nil {
@@ -96,10 +130,18 @@ func (t *tier) check(c *Scratch, i int, h uint64) {
 			continue
 		}
 		end := i + int(e.ahead)
-		if end > len(c.b.Bytes) || end <= c.b.From && (!t.word || end < c.b.From) || (lastWord(c.b.Bytes[:end])^e.last)>>e.drop != 0 {
+		if end > len(c.b.Bytes) || end <= c.b.From && (!t.word || end < c.b.From) {
 			continue
 		}
-		if k := t.longest(c.b.Bytes[:end], int(e.lo)); k >= 0 {
+		p, k := c.b.Bytes[:end], -1
+		if e.drop == inPool {
+			if n := int(e.last); n <= end {
+				k = t.pool.find(&t.tails, p[end-n:])
+			}
+		} else if (lastWord(p)^e.last)>>e.drop == 0 {
+			k = t.longest(p, int(e.lo), &c.work)
+		}
+		if k >= 0 {
 			t.report(c, k, end)
 		}
 	}
@@ -122,6 +164,9 @@ func (t *tier) size() int {
 	n := t.tails.size() + 8*len(t.bloom) + 4*len(t.heads) + 24*cap(t.entries)
 	if t.crowd != nil {
 		n += t.crowd.size()
+	}
+	if t.pool != nil {
+		n += 4 * len(t.pool.slots)
 	}
 	return n
 }
