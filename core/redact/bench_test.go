@@ -96,6 +96,9 @@ func BenchmarkHard(b *testing.B) {
 	b.Run("periodic/log", func(b *testing.B) {
 		rate(b, NewWriter(io.Discard, setOf(b, letters, Exact), nil), benchdata.Input("log", benchSize, nil), piece)
 	})
+	b.Run("hit at every byte", func(b *testing.B) {
+		rate(b, NewWriter(io.Discard, setOf(b, [][]byte{bytes.Repeat([]byte("a"), 8), bytes.Repeat([]byte("a"), 40)}, Exact), nil), bytes.Repeat([]byte("a"), benchSize), piece)
+	})
 	short := benchdata.Short(20)
 	for _, in := range benchdata.Inputs {
 		b.Run("short/"+in, func(b *testing.B) {

@@ -10,6 +10,7 @@ import (
 type span struct {
 	start, end int64
 	who        form
+	inner      bool // it starts inside another one, or where that ends
 }
 
 // order sorts spans by start. Of those that start together the first one names
@@ -68,9 +69,33 @@ func (w *Writer) search(b match.Block, base int64) int {
 	return hold
 }
 
+// add notes a span. One that starts inside another begins no range and names
+// none: such spans only say how far the range goes, and one of them stands for
+// all that follow closely. So a stream in which a needle ends at every byte does
+// not make a span for every byte.
 func (w *Writer) add(base int64, start, end int, who form) {
-	w.spans = append(w.spans, span{start: base + int64(start), end: base + int64(end), who: who})
+	s := span{start: base + int64(start), end: base + int64(end), who: who}
+	for i := len(w.spans) - 1; i >= max(0, len(w.spans)-recent); i-- {
+		o := &w.spans[i]
+		switch {
+		case s == *o:
+			return
+		case s.start > o.end || s.start < o.start || s.start == o.start && !o.inner:
+		case o.inner:
+			o.end = max(o.end, s.end)
+			return
+		case s.end <= o.end:
+			return
+		default:
+			s.inner = true
+		}
+	}
+	w.spans = append(w.spans, s)
 }
+
+// recent is how many spans back the others are looked for: a matcher may work
+// on four parts of a block by turns.
+const recent = 8
 
 // searchView does the same in the squeezed view of b.
 func (w *Writer) searchView(f *finder, b match.Block, base int64) int {
