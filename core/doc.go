@@ -4,6 +4,7 @@
 //	scan      Rule, Span, Scanner: what a pattern scanner declares and answers
 //	config    which home, app and environment a command means; .ov.yaml, trust
 //	broker    Run: values, environment and pipes meet; Mask
+//	policy    who may use which secret for what: rules, first match wins
 //	agent     what clients say to ov-agent, the one program that holds keys
 //	encode    the spellings of a value: exact, encoded, squeezed; what is specific to it
 //	rule      the streaming engine of pattern scanners: keywords, windows, hold-back

@@ -3,7 +3,7 @@ attack: attack-agent
 fuzz: fuzz-agent
 
 attack-agent: ## the attacks on the agent: memory, other users, kills, hostile clients
-	ATTACK=1 $(GO) test -count=1 -v -timeout 20m -run 'TestAttack' ./core/agent/... ./cmd/ov-agent | grep -E '^ *(---|attack|ok|FAIL|panic)'
+	ATTACK=1 $(GO) test -count=1 -v -timeout 20m -run TestAttack ./core/policy ./core/agent/... ./cmd/ov-agent | grep -E '^ *(---|attack|ok|FAIL|panic)'
 
 fuzz-agent:
 	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 30s ./core/agent/wire

@@ -164,6 +164,28 @@ func locked() error {
 // withPassword sends a request that needs the password, with the descriptor to
 // read it from, followed by more.
 func (c *Client) withPassword(ctx context.Context, s *session, op string, args any, more ...*os.File) (*wire.Frame, error) {
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return nil, err
+	}
+	if raw, err = json.Marshal(wire.PasswordArgs{Password: string(c.o.Password.Kind), Args: raw}); err != nil {
+		return nil, err
+	}
+	return c.beside(ctx, s, &wire.Frame{Header: wire.Header{Op: op, Args: raw}}, more...)
+}
+
+// approve sends a request again, with the password beside it: the agent shows
+// what is asked for where the password is typed, and takes it as approval.
+func (c *Client) approve(ctx context.Context, s *session, op string, args any, values []secret.Value) (*wire.Frame, error) {
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return nil, err
+	}
+	return c.beside(ctx, s, &wire.Frame{Header: wire.Header{Op: op, Args: raw, Approve: string(c.o.Password.Kind)}, Values: values})
+}
+
+// beside opens the password's descriptor and sends request with it.
+func (c *Client) beside(ctx context.Context, s *session, request *wire.Frame, more ...*os.File) (*wire.Frame, error) {
 	if c.o.Password.Kind == PasswordNone {
 		return nil, locked()
 	}
@@ -176,17 +198,13 @@ func (c *Client) withPassword(ctx context.Context, s *session, op string, args a
 	if c.o.Password.Kind == PasswordTTY {
 		restore = keepTerminal(f)
 	}
-	raw, err := json.Marshal(args)
-	if err != nil {
-		return nil, err
-	}
-	files := []*os.File{f}
+	request.Files = []*os.File{f}
 	for _, m := range more {
 		if m != nil {
-			files = append(files, m)
+			request.Files = append(request.Files, m)
 		}
 	}
-	answer, err := s.do(ctx, op, wire.PasswordArgs{Password: string(c.o.Password.Kind), Args: raw}, nil, files)
+	answer, err := s.ask(ctx, request)
 	if err != nil && !s.alive() {
 		restore()
 	}
@@ -215,6 +233,9 @@ func (c *Client) callOn(ctx context.Context, op string, args, out any, values ..
 			return nil, nil, err
 		}
 		f, err = s.do(ctx, op, args, values, nil)
+	}
+	if errors.Is(err, ErrApproval) && c.o.Password.Kind != PasswordNone {
+		f, err = c.approve(ctx, s, op, args, values)
 	}
 	if err != nil {
 		return nil, nil, err

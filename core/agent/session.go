@@ -82,6 +82,11 @@ func (s *session) do(ctx context.Context, op string, args any, values []secret.V
 	if err != nil {
 		return nil, err
 	}
+	return s.ask(ctx, &wire.Frame{Header: wire.Header{Op: op, Args: raw}, Values: values, Files: files})
+}
+
+// ask sends request, under an id of its own, and waits for its answer.
+func (s *session) ask(ctx context.Context, request *wire.Frame) (*wire.Frame, error) {
 	ch := make(chan *wire.Frame, 1)
 	s.mu.Lock()
 	if s.dead != nil {
@@ -92,7 +97,8 @@ func (s *session) do(ctx context.Context, op string, args any, values []secret.V
 	id := s.next
 	s.waiting[id] = ch
 	s.mu.Unlock()
-	if err := s.conn.Write(&wire.Frame{Header: wire.Header{ID: id, Op: op, Args: raw}, Values: values, Files: files}); err != nil {
+	request.ID = id
+	if err := s.conn.Write(request); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	f, ok := s.wait(ctx, id, ch)

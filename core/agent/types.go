@@ -67,7 +67,8 @@ type GrantRequest struct {
 	Executable string            `json:"executable,omitempty"` // resolved, absolute
 	Argv       []string          `json:"argv,omitempty"`
 	Dir        string            `json:"dir,omitempty"`
-	ExtraEnv   []string          `json:"extra_env,omitempty"` // NAME=value, beyond what the child inherits anyway
+	ExtraEnv   []string          `json:"extra_env,omitempty"` // NAME=value, set for this command
+	Inherited  []string          `json:"inherited,omitempty"` // NAME=value, the rest of the child's environment; see environment
 	StdinHash  string            `json:"stdin_hash,omitempty"`
 	Refs       []secret.Ref      `json:"refs,omitempty"`
 	App        string            `json:"app,omitempty"` // with Env and no Refs: every secret of it

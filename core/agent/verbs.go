@@ -2,10 +2,13 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/opaquevault/ov/core/agent/wire"
 	"github.com/opaquevault/ov/core/secret"
@@ -153,6 +156,7 @@ func (c *Client) AuditVerify(ctx context.Context) (AuditReport, error) {
 // and says with Complete how it ended.
 func (c *Client) Grant(ctx context.Context, r GrantRequest) (*Grant, error) {
 	var g wire.Granted
+	r.Inherited = environment(r.Inherited)
 	f, s, err := c.callOn(ctx, wire.OpGrant, r, &g)
 	if err != nil {
 		return nil, err
@@ -169,6 +173,24 @@ func (c *Client) Grant(ctx context.Context, r GrantRequest) (*Grant, error) {
 		out.Secrets[i] = Secret{Ref: s.Ref, Version: s.Version, Plain: s.Plain, Weak: s.Weak, Value: f.Values[i]}
 	}
 	return out, nil
+}
+
+// environment keeps the values that a policy looks at and replaces the rest by
+// a hash: enough to tell a change, and no credential that a person may have in
+// the environment.
+func environment(env []string) []string {
+	out := make([]string, len(env))
+	for i, e := range env {
+		name, value, _ := strings.Cut(e, "=")
+		switch name {
+		case "PATH", "SHELL", "PAGER", "GIT_TERMINAL_PROMPT":
+			out[i] = e
+		default:
+			sum := sha256.Sum256([]byte(value))
+			out[i] = name + "=" + hex.EncodeToString(sum[:8])
+		}
+	}
+	return out
 }
 
 // Complete records how the use of a grant ended, with the agent that gave it.

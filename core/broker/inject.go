@@ -16,6 +16,9 @@ var ErrInject = errors.New("not injected")
 // declare says to the agent what is going to happen.
 func (r *Request) declare(path string) agent.GrantRequest {
 	g := agent.GrantRequest{Kind: agent.GrantRun, Executable: path, Argv: r.Argv, Dir: r.Dir, Lanes: r.Redact.Lanes.String(), Reason: r.Reason, ExtraEnv: r.Extra}
+	if !r.Pristine {
+		g.Inherited = scrub(r.Environ)
+	}
 	if r.Wants == nil {
 		g.App, g.Env = r.Space.App, r.Space.Env
 	}

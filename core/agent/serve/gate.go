@@ -1,14 +1,25 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/policy"
 	"github.com/opaquevault/ov/core/secret"
+	"github.com/opaquevault/ov/core/vault"
 )
 
 // Verb is what a request wants to do with secrets.
@@ -20,7 +31,7 @@ const (
 	VerbMask    Verb = "mask"
 	VerbSession Verb = "session"
 	VerbReveal  Verb = "reveal"
-	VerbCreate  Verb = "create" // of a secret that need not exist; update otherwise
+	VerbCreate  Verb = "create" // of a secret that must not exist; update otherwise
 	VerbUpdate  Verb = "update"
 	VerbDelete  Verb = "delete"
 )
@@ -41,29 +52,221 @@ type Decision struct {
 	Reason     string   // why not, in one line
 	Hint       string   // what to do about a refusal
 	AllowNames []string // variable names usually refused that may be injected
+	ask        *pending // somebody must be asked first
 }
 
-// A Gate decides before anything is decrypted. It may ask a person, and then
-// takes its time; ctx ends when the client gives up.
-type Gate interface {
-	Check(ctx context.Context, r Request) Decision
+// gate holds requests against the policy and remembers what was approved.
+type gate struct {
+	mu       sync.Mutex
+	text     []byte // of the policy that parsed is; the vault says when it changed
+	parsed   *policy.Policy
+	pending  map[string]*pending
+	approved map[[32]byte]approval
+	uses     map[string][]time.Time // of rules with a limit, by rule and client
+	hits     map[string][]time.Time // fragment hits, by secret
 }
 
-// Open is the gate of a vault without a policy.
-type Open struct{}
+// An approval holds until its end, or for one use.
+type approval struct {
+	until  time.Time
+	single bool
+}
 
-// Check allows what a client of this user may do anyway: only needles are kept
-// from coding agents, since whoever holds them can ask "was that the value?".
-func (Open) Check(_ context.Context, r Request) Decision {
-	if r.Verb == VerbMask && r.Actor.MCP() {
-		return Decision{Rule: "default", Reason: "an MCP client gets no needles"}
+// Limits of the gate.
+const (
+	pendingTime  = 3 * time.Minute // how long a request waits for approval
+	approvedTime = DefaultHard     // how long "once" and "session" hold at most
+	maxPending   = 32
+	maxHits      = 16 // fragments of one secret masked in an hour, before its use is asked for
+)
+
+func newGate() *gate {
+	return &gate{pending: map[string]*pending{}, approved: map[[32]byte]approval{}, uses: map[string][]time.Time{}, hits: map[string][]time.Time{}}
+}
+
+// forget drops every approval: none outlives a lock.
+func (g *gate) forget() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	clear(g.pending)
+	clear(g.approved)
+}
+
+// policy returns the vault's policy, or the default. One that cannot be read
+// or understood lets nothing through.
+func (s *Server) policy(ctx context.Context, o *opened) (*policy.Policy, error) {
+	text, err := o.vault.Sealed(ctx, vault.Policy)
+	if errors.Is(err, vault.ErrNotFound) {
+		text, err = nil, nil
 	}
-	return Decision{Allow: true, Rule: "default"}
+	if err != nil {
+		return nil, err
+	}
+	g := s.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.parsed == nil || !bytes.Equal(text, g.text) {
+		p := policy.Default()
+		if text != nil {
+			if p, err = policy.Parse(text); err != nil {
+				return nil, &agent.Error{Err: agent.ErrDenied, Message: "the vault's policy does not parse: " + err.Error(), Advice: `"ov policy edit" mends it`}
+			}
+		}
+		g.parsed, g.text = p, text
+		clear(g.approved) // they were given under other rules
+	}
+	return g.parsed, nil
 }
 
-// Digest identifies what was declared, whole: an approval holds for this and
-// nothing else.
-func (r *Request) Digest() [32]byte {
+// currentPolicy is policy of the open vault.
+func (s *Server) currentPolicy(ctx context.Context) (*policy.Policy, error) {
+	o, done, err := s.use()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return s.policy(ctx, o)
+}
+
+// decide asks the policy, then what was approved, and then whoever sent a
+// password along with the request in f.
+func (s *Server) decide(ctx context.Context, c *client, f *wire.Frame, r *Request) (Decision, error) {
+	r.Actor, r.Time = c.actor, s.c.Now()
+	if r.Verb == VerbMask && r.Actor.MCP() { // whatever the policy says
+		return Decision{Rule: "needles", Reason: "an MCP client gets no needles"}, nil
+	}
+	p, err := s.currentPolicy(ctx)
+	if err != nil {
+		return Decision{}, err
+	}
+	v := p.Decide(r.policy())
+	d := Decision{Allow: v.Allow, Rule: v.Rule, Reason: v.Why, AllowNames: p.Loosen.Names}
+	if !v.Allow {
+		d.Hint = `"ov policy explain" says why`
+		return d, nil
+	}
+	if v.Approval != policy.Never {
+		r.Actor.Agent = r.Actor.codingAgent() // a yes to the person is none to an agent in the same shell
+	}
+	d = s.gate.admit(r, v, d)
+	if d.ask != nil && f.Approve != "" && len(f.Files) > 0 {
+		if err := s.askHere(ctx, c, d.ask, f.Files[0], agent.PasswordKind(f.Approve)); err != nil {
+			return Decision{}, err
+		}
+		d.Allow, d.ask = true, nil
+		d = s.gate.admit(r, v, d)
+	}
+	return d, ctx.Err()
+}
+
+// admit applies what is remembered: limits, fragment hits, approvals.
+func (g *gate) admit(r *Request, v policy.Verdict, d Decision) Decision {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	use := v.Rule + "\x00" + r.Actor.Client
+	if v.Max > 0 {
+		g.uses[use] = recent(g.uses[use], r.Time.Add(-v.Per))
+		if len(g.uses[use]) >= v.Max {
+			d.Allow, d.Reason = false, "used as often as the rule allows"
+			return d
+		}
+	}
+	how := v.Approval
+	if name, many := g.hot(r); many && how == policy.Never {
+		how, d.Reason = policy.Always, "fragments of "+name+" were masked unusually often: is somebody searching for it?"
+	}
+	if how != policy.Never {
+		d = g.ask(r, how, d)
+	}
+	if d.Allow && v.Max > 0 {
+		g.uses[use] = append(g.uses[use], r.Time)
+	}
+	return d
+}
+
+// ask answers from the approvals given, or makes the request a pending one.
+func (g *gate) ask(r *Request, how policy.Approval, d Decision) Decision {
+	key := r.key(how, d.Rule)
+	if a, ok := g.approved[key]; ok && r.Time.Before(a.until) {
+		if a.single {
+			delete(g.approved, key)
+		}
+		return d
+	}
+	d.Allow = false
+	d.ask = g.wait(r, how, key)
+	if d.ask == nil {
+		d.Reason = "too many requests wait for approval"
+	}
+	return d
+}
+
+// hot returns a secret of r of which too many fragments were masked lately.
+func (g *gate) hot(r *Request) (string, bool) {
+	for _, ref := range r.Refs {
+		name := ref.String()
+		if g.hits[name] = recent(g.hits[name], r.Time.Add(-time.Hour)); len(g.hits[name]) > maxHits {
+			return name, true
+		}
+		if len(g.hits[name]) == 0 {
+			delete(g.hits, name)
+		}
+	}
+	return "", false
+}
+
+// saw counts the fragments that a completion reports.
+func (g *gate) saw(name string, n int64, now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for range min(n, maxHits+1) {
+		g.hits[name] = append(g.hits[name], now)
+	}
+}
+
+func recent(times []time.Time, since time.Time) []time.Time {
+	return slices.DeleteFunc(times, func(t time.Time) bool { return t.Before(since) })
+}
+
+// policy is r as the rules see it, with links resolved here and not by the client.
+func (r *Request) policy() policy.Request {
+	g := &r.Grant
+	return policy.Request{
+		Verb: string(r.Verb), Client: r.Actor.Client, Refs: r.Refs, Executable: resolved(g.Executable), Argv: g.Argv,
+		Dir: resolved(g.Dir), Env: slices.Concat(g.Inherited, g.ExtraEnv), Delivery: g.Delivery, Reason: g.Reason, Time: r.Time,
+		Sum: func() (string, error) { return sumOf(g.Executable) },
+	}
+}
+
+// resolved follows the links in path; where that fails no rule that names a
+// path fits.
+func resolved(path string) string {
+	if path == "" {
+		return ""
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return ""
+	}
+	return real
+}
+
+func sumOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// key identifies what an approval holds for: these secrets and this client for
+// a session, and everything that was declared otherwise.
+func (r *Request) key(how policy.Approval, rule string) [32]byte {
 	h := sha256.New()
 	part := func(parts ...string) {
 		var n [4]byte
@@ -72,26 +275,35 @@ func (r *Request) Digest() [32]byte {
 		for _, p := range parts {
 			binary.BigEndian.PutUint32(n[:], uint32(len(p)))
 			h.Write(n[:])
-			h.Write([]byte(p))
+			io.WriteString(h, p)
 		}
 	}
-	g := &r.Grant
-	part("ov/v1/request", string(r.Verb), r.Actor.Client)
-	part(g.Executable, g.Dir, g.StdinHash, g.Lanes, g.Session)
-	part(g.Argv...)
-	part(g.ExtraEnv...)
+	part("ov/v1/request", string(how), rule, string(r.Verb), r.Actor.Client, r.Actor.Agent)
 	for _, ref := range slices.SortedFunc(slices.Values(r.Refs), compareRefs) {
-		part(ref.String(), g.Delivery[ref.String()])
+		part(ref.String(), r.Grant.Delivery[ref.String()])
+	}
+	if how != policy.Session {
+		g := &r.Grant
+		sum, err := sumOf(g.Executable)
+		if err != nil {
+			sum = "unreadable"
+		}
+		part(resolved(g.Executable), sum, resolved(g.Dir), g.StdinHash, g.Lanes, g.Session)
+		part(g.Argv...)
+		part(g.ExtraEnv...)
+		part(telling(g.Inherited)...)
 	}
 	return [32]byte(h.Sum(nil))
 }
 
-func compareRefs(a, b secret.Ref) int {
-	switch as, bs := a.String(), b.String(); {
-	case as < bs:
-		return -1
-	case as > bs:
-		return 1
-	}
-	return 0
+// telling leaves out the variables that change with every shell.
+func telling(env []string) []string {
+	out := slices.DeleteFunc(slices.Clone(env), func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return slices.Contains([]string{"SHLVL", "_", "OLDPWD", "PWD", "COLUMNS", "LINES"}, name)
+	})
+	slices.Sort(out)
+	return out
 }
+
+func compareRefs(a, b secret.Ref) int { return strings.Compare(a.String(), b.String()) }

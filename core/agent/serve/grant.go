@@ -10,6 +10,7 @@ import (
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/wire"
 	"github.com/opaquevault/ov/core/audit"
+	"github.com/opaquevault/ov/core/policy"
 	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/core/vault"
 )
@@ -46,7 +47,7 @@ func (s *Server) opGrant(ctx context.Context, c *client, f *wire.Frame) (answer,
 		return answer{}, err
 	}
 	r := Request{Verb: verb, Refs: refs, Grant: g}
-	d, err := s.decide(ctx, c, &r)
+	d, err := s.decide(ctx, c, f, &r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -58,11 +59,15 @@ func (s *Server) opGrant(ctx context.Context, c *client, f *wire.Frame) (answer,
 	id := newID()
 	notes := c.grantRecords(o, &r, id)
 	if !d.Allow {
-		return answer{}, refused(o, d, notes...)
+		return answer{}, s.refused(o, d, notes...)
 	}
 	opened, err := o.vault.Open(ctx, refs, func([]vault.Head) error { return o.note(notes...) })
 	if err != nil {
 		return answer{}, s.similarOf(ctx, o, refs, err)
+	}
+	if d := s.weak(&r, opened); d != nil {
+		wipe(opened)
+		return answer{}, s.refused(o, *d, notes...)
 	}
 	c.issue(id, notes)
 	out := wire.Granted{ID: id, AllowNames: d.AllowNames}
@@ -72,6 +77,32 @@ func (s *Server) opGrant(ctx context.Context, c *client, f *wire.Frame) (answer,
 		values[i] = op.Value
 	}
 	return answer{args: out, values: values}, nil
+}
+
+// weak asks for values that can be guessed, before a coding agent uses them: it
+// could find them by trying. How strong a value is stands in its sealed
+// metadata, so this comes after opening and before anything leaves.
+func (s *Server) weak(r *Request, values []vault.Opened) *Decision {
+	if !r.Actor.MCP() {
+		return nil
+	}
+	i := slices.IndexFunc(values, func(v vault.Opened) bool { return v.Weak && !v.Plain })
+	if i < 0 {
+		return nil
+	}
+	s.gate.mu.Lock()
+	defer s.gate.mu.Unlock()
+	d := s.gate.ask(r, policy.Session, Decision{Allow: true, Rule: "weak values", Reason: values[i].Ref.String() + " can be guessed"})
+	if d.Allow {
+		return nil
+	}
+	return &d
+}
+
+func wipe(values []vault.Opened) {
+	for _, v := range values {
+		v.Value.Wipe()
+	}
 }
 
 // checkGrant reports what is missing in a declaration.
@@ -134,20 +165,16 @@ func (s *Server) resolve(ctx context.Context, g *agent.GrantRequest) ([]secret.R
 	return slices.Compact(refs), nil
 }
 
-// decide asks the gate.
-func (s *Server) decide(ctx context.Context, c *client, r *Request) (Decision, error) {
-	r.Actor, r.Time = c.actor, s.c.Now()
-	d := s.c.Gate.Check(ctx, *r)
-	return d, ctx.Err()
-}
-
 // refused puts a refusal on record and returns it.
-func refused(o *opened, d Decision, notes ...audit.Record) error {
+func (s *Server) refused(o *opened, d Decision, notes ...audit.Record) error {
 	for i := range notes {
 		notes[i].Event, notes[i].Reason = "DENIED", oneLine(d.Reason)
 	}
 	if err := o.note(notes...); err != nil {
 		return err
+	}
+	if d.ask != nil {
+		return s.needsApproval(d.ask)
 	}
 	return &agent.Error{Err: agent.ErrDenied, Message: fmt.Sprintf("%v: %s (rule %s)", agent.ErrDenied, d.Reason, d.Rule), Advice: d.Hint}
 }
@@ -216,6 +243,9 @@ func (s *Server) opComplete(_ context.Context, c *client, f *wire.Frame) (answer
 		name := m.Name
 		if !g.names[name] { // a rule's finding, or a name that was never granted
 			name = ""
+		}
+		if name != "" && m.Lane == "fragments" {
+			s.gate.saw(name, m.N, s.c.Now())
 		}
 		note.Masked = append(note.Masked, audit.Count{Name: name, Lane: oneLine(m.Lane), Rule: oneLine(m.Rule), N: m.N})
 	}

@@ -46,6 +46,13 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpDestroy:       s.opDestroy,
 		wire.OpBackup:        s.opBackup,
 		wire.OpRestoreBackup: s.opRestoreBackup,
+
+		wire.OpPolicyShow:    s.opPolicyShow,
+		wire.OpPolicySet:     s.opPolicySet,
+		wire.OpPolicyExplain: s.opPolicyExplain,
+		wire.OpPending:       s.opPending,
+		wire.OpApprove:       s.opApprove,
+		wire.OpRefuse:        s.opRefuse,
 	}
 }
 
@@ -110,7 +117,7 @@ func (s *Server) opPut(ctx context.Context, c *client, f *wire.Frame) (answer, e
 	}
 	note := c.record(op, r.Ref.Space(), "WRITING", r.Reason, r.Ref)
 	var info vault.Info
-	err := s.gated(ctx, c, Request{Verb: verb, Refs: []secret.Ref{r.Ref}}, note, func(o *opened) (err error) {
+	err := s.gated(ctx, c, f, Request{Verb: verb, Refs: []secret.Ref{r.Ref}}, note, func(o *opened) (err error) {
 		p.Before = func([]vault.Head) error { return nil } // the old version's tags are part of this record
 		info, err = o.vault.Put(ctx, r.Ref, value, p)
 		return s.similar(ctx, o, r.Ref, err)
@@ -127,15 +134,15 @@ func (s *Server) opDelete(ctx context.Context, c *client, f *wire.Frame) (answer
 		return answer{}, err
 	}
 	note := c.record("secret_delete", ref.Space(), "DELETING", "", ref)
-	return answer{}, s.gated(ctx, c, Request{Verb: VerbDelete, Refs: []secret.Ref{ref}}, note, func(o *opened) error {
+	return answer{}, s.gated(ctx, c, f, Request{Verb: VerbDelete, Refs: []secret.Ref{ref}}, note, func(o *opened) error {
 		return s.similar(ctx, o, ref, o.vault.Delete(ctx, ref))
 	})
 }
 
 // gated does a change: gate, audit record, change. One that fails afterwards
 // is on record as failed.
-func (s *Server) gated(ctx context.Context, c *client, r Request, note audit.Record, do func(*opened) error) error {
-	d, err := s.decide(ctx, c, &r)
+func (s *Server) gated(ctx context.Context, c *client, f *wire.Frame, r Request, note audit.Record, do func(*opened) error) error {
+	d, err := s.decide(ctx, c, f, &r)
 	if err != nil {
 		return err
 	}
@@ -145,7 +152,7 @@ func (s *Server) gated(ctx context.Context, c *client, r Request, note audit.Rec
 	}
 	defer done()
 	if !d.Allow {
-		return refused(o, d, note)
+		return s.refused(o, d, note)
 	}
 	if err := o.note(note); err != nil {
 		return err

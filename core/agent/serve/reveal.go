@@ -37,14 +37,15 @@ func (s *Server) opReveal(ctx context.Context, c *client, f *wire.Frame) (answer
 		return answer{}, &agent.Error{Err: agent.ErrDenied, Message: fmt.Sprintf("reveal: denied: a coding agent is running this (%s)", name),
 			Advice: "use a terminal of your own, outside of it"}
 	}
-	d, err := s.decide(ctx, c, &Request{Verb: VerbReveal, Refs: []secret.Ref{ref}})
-	if err != nil {
-		return answer{}, err
-	}
+	r := Request{Verb: VerbReveal, Actor: c.actor, Refs: []secret.Ref{ref}, Time: s.c.Now()}
 	prompt := fmt.Sprintf("Master password, to show %s here: ", ref)
 	return answer{}, s.withFresh(ctx, f.Files[0], kind, prompt, func(o *opened) error {
-		if !d.Allow {
-			return refused(o, d, note)
+		p, err := s.policy(ctx, o)
+		if err != nil {
+			return err
+		}
+		if v := p.Decide(r.policy()); !v.Allow { // what would be asked for is being approved here
+			return s.refused(o, Decision{Rule: v.Rule, Reason: v.Why}, note)
 		}
 		values, err := o.vault.Open(ctx, []secret.Ref{ref}, func([]vault.Head) error { return o.note(note) })
 		if err != nil {

@@ -46,7 +46,6 @@ type Config struct {
 	// Store names the store at path, which need not exist yet.
 	Store    func(path string) blob.Store
 	Audit    func(dir string, keys [][]byte) (Log, error) // nil: audit.Open
-	Gate     Gate                                         // decides; nil: Open
 	Strength func(value []byte) float64                   // log2 of the guesses that a value takes; nil: not known
 	OneShot  bool                                         // for one client on an inherited socket
 	Relock   func()                                       // replaces this process once its keys are gone; nil: it stays
@@ -58,6 +57,7 @@ type Server struct {
 	c     Config
 	tries tries
 	rate  *bucket
+	gate  *gate
 	ops   map[string]handler
 	seats chan struct{} // one for each connection
 	stop  context.CancelFunc
@@ -95,13 +95,11 @@ func New(c Config) *Server {
 	if c.Audit == nil {
 		c.Audit = openLog
 	}
-	if c.Gate == nil {
-		c.Gate = Open{}
-	}
 	s := &Server{
 		c:       c,
 		tries:   newTries(c.Home, c.Now),
 		rate:    newBucket(ratePerSec, rateBurst),
+		gate:    newGate(),
 		seats:   make(chan struct{}, maxClients),
 		clients: map[*client]bool{},
 	}

@@ -223,6 +223,7 @@ func (s *Server) shutting() answer {
 func (s *Server) forget(keepLog bool) bool {
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
+	s.gate.forget()
 	was := s.state.open != nil
 	if was {
 		s.state.open.close(keepLog)

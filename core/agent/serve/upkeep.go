@@ -63,7 +63,7 @@ func (s *Server) opChange(op string, do func(context.Context, *opened, changeArg
 		}
 		var info vault.Info
 		note := c.record("secret_"+op, r.Ref.Space(), "WRITING", "", refs...)
-		err := s.gated(ctx, c, Request{Verb: VerbUpdate, Refs: refs}, note, func(o *opened) (err error) {
+		err := s.gated(ctx, c, f, Request{Verb: VerbUpdate, Refs: refs}, note, func(o *opened) (err error) {
 			info, err = do(ctx, o, r)
 			return s.similar(ctx, o, r.Ref, err)
 		})

@@ -39,6 +39,12 @@ const (
 	OpRotate        = "rotate"
 	OpDestroy       = "destroy"
 	OpBackup        = "backup"
+	OpPolicyShow    = "policy_show"
+	OpPolicySet     = "policy_set"
+	OpPolicyExplain = "policy_explain"
+	OpPending       = "pending"
+	OpApprove       = "approve"
+	OpRefuse        = "refuse"
 	OpRestoreBackup = "restore_backup"
 )
 

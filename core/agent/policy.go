@@ -1,0 +1,87 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/opaquevault/ov/core/agent/wire"
+)
+
+// Policy returns the text of the vault's policy; own is false for the default.
+func (c *Client) Policy(ctx context.Context) (text string, own bool, err error) {
+	var out PolicyText
+	_, err = c.call(ctx, wire.OpPolicyShow, nil, &out)
+	return out.Text, out.Own, err
+}
+
+// PolicyText is a policy as it is stored.
+type PolicyText struct {
+	Text string `json:"text"`
+	Own  bool   `json:"own"`
+}
+
+// SetPolicy stores a policy; it needs the password afresh.
+func (c *Client) SetPolicy(ctx context.Context, text string) error {
+	_, err := c.fresh(ctx, wire.OpPolicySet, PolicyText{Text: text})
+	return err
+}
+
+// An Explanation says what the policy makes of a request, rule by rule.
+type Explanation struct {
+	Ref      string        `json:"ref"`
+	Steps    []ExplainStep `json:"steps"`
+	Allow    bool          `json:"allow"`
+	Approval string        `json:"approval"` // never, session, once, always
+}
+
+// An ExplainStep is one rule that does not fit, or the one that does.
+type ExplainStep struct {
+	Rule string `json:"rule"`
+	Why  string `json:"why"`
+	Fits bool   `json:"fits,omitempty"`
+}
+
+// An ExplainRequest is a use that is only asked about. With Policy set it is
+// held against that text and not against the vault's.
+type ExplainRequest struct {
+	Verb   string       `json:"verb"`
+	Client string       `json:"client,omitempty"` // empty: this client
+	Grant  GrantRequest `json:"grant"`
+	Policy string       `json:"policy,omitempty"`
+}
+
+// Explain says what the policy makes of each secret of a request.
+func (c *Client) Explain(ctx context.Context, r ExplainRequest) ([]Explanation, error) {
+	var out []Explanation
+	r.Grant.Inherited = environment(r.Grant.Inherited)
+	_, err := c.call(ctx, wire.OpPolicyExplain, r, &out)
+	return out, err
+}
+
+// A Pending is a request that waits for approval.
+type Pending struct {
+	ID     string    `json:"id"`
+	Client string    `json:"client"`
+	Lines  []string  `json:"lines"` // what is asked for, for people
+	Since  time.Time `json:"since"`
+}
+
+// Pending lists the requests that wait for approval.
+func (c *Client) Pending(ctx context.Context) ([]Pending, error) {
+	var out []Pending
+	_, err := c.call(ctx, wire.OpPending, nil, &out)
+	return out, err
+}
+
+// Approve lets one request through; the agent shows it where the password is
+// asked for.
+func (c *Client) Approve(ctx context.Context, id string) error {
+	_, err := c.fresh(ctx, wire.OpApprove, map[string]string{"id": id})
+	return err
+}
+
+// Refuse turns one request down.
+func (c *Client) Refuse(ctx context.Context, id string) error {
+	_, err := c.call(ctx, wire.OpRefuse, map[string]string{"id": id}, nil)
+	return err
+}

@@ -1,0 +1,263 @@
+package policy
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opaquevault/ov/core/secret"
+)
+
+func ref(t *testing.T, s string) secret.Ref {
+	t.Helper()
+	r, err := secret.ParseRef(s, secret.Ref{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestDefault(t *testing.T) {
+	p := Default()
+	for _, tt := range []struct {
+		client, verb, ref string
+		allow             bool
+		approval          Approval
+	}{
+		{"cli", "run", "shop/development/A", true, Never},
+		{"mcp:claude-code", "run", "shop/development/A", true, Never},
+		{"mcp:claude-code", "run", "shop/staging/A", true, Never},
+		{"mcp:claude-code", "create", "shop/staging/A", true, Never},
+		{"cli", "run", "shop/production/A", true, Session},
+		{"cli", "run", "shop/prod/A", true, Session},
+		{"mcp:claude-code", "run", "shop/prod-eu/A", true, Session},
+		{"mcp:claude-code", "delete", "shop/production/A", true, Session},
+		{"machine:ci", "run", "shop/production/A", true, Never},
+		{"machinery", "run", "shop/production/A", true, Session},
+		{"mcp:claude-code", "mask", "shop/development/A", false, Never},
+		{"mcp:claude-code", "mask", "shop/production/A", false, Never},
+		{"cli", "mask", "shop/development/A", true, Never},
+	} {
+		v := p.Decide(Request{Verb: tt.verb, Client: tt.client, Refs: []secret.Ref{ref(t, tt.ref)}})
+		if v.Allow != tt.allow || v.Allow && v.Approval != tt.approval {
+			t.Errorf("%s %s %s: %+v", tt.client, tt.verb, tt.ref, v)
+		}
+	}
+}
+
+// The strictest secret of a request decides on all of it.
+func TestStrictestWins(t *testing.T) {
+	p := Default()
+	dev, prod := ref(t, "shop/development/A"), ref(t, "shop/production/A")
+	for _, refs := range [][]secret.Ref{{dev, prod}, {prod, dev}, {dev, prod, dev}} {
+		if v := p.Decide(Request{Verb: "run", Client: "cli", Refs: refs}); v.Approval != Session || v.Rule != "production" {
+			t.Errorf("%v: %+v", refs, v)
+		}
+	}
+	if v := p.Decide(Request{Verb: "run", Client: "cli"}); !v.Allow {
+		t.Errorf("nothing asked for: %+v", v)
+	}
+}
+
+const deploy = `
+[[rule]]
+name = "deploy"
+refs = ["shop/production/*"]
+executables = ["/usr/bin/terraform"]
+argv = ["plan **", "apply -auto-approve", "output -json *"]
+dirs = ["/srv/shop/**"]
+env = ["TF_LOG"]
+
+[[rule]]
+name = "rest"
+deny = true
+`
+
+func deployRequest(t *testing.T) Request {
+	return Request{Verb: "run", Client: "mcp:some", Refs: []secret.Ref{ref(t, "shop/production/KEY")}, Executable: "/usr/bin/terraform",
+		Argv: []string{"terraform", "plan", "-out", "x y"}, Dir: "/srv/shop/eu",
+		Env: []string{"HOME=/root", "PATH=/usr/bin:/bin", "LC_ALL=C", "TF_LOG=debug", "TERM=xterm"}}
+}
+
+// Attack: what an agent may change about a command beside a rule that names the
+// program.
+func TestAttackBesideAnExecutableRule(t *testing.T) {
+	p, err := Parse([]byte(deploy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := p.Decide(deployRequest(t)); !v.Allow || v.Rule != "deploy" {
+		t.Fatalf("the request that the rule is for: %+v", v)
+	}
+	for name, change := range map[string]func(r *Request){
+		"HTTPS_PROXY":            func(r *Request) { r.Env = append(r.Env, "HTTPS_PROXY=http://evil") },
+		"GH_HOST":                func(r *Request) { r.Env = append(r.Env, "GH_HOST=evil") },
+		"empty GH_HOST":          func(r *Request) { r.Env = append(r.Env, "GH_HOST=") },
+		"LD_PRELOAD":             func(r *Request) { r.Env = append(r.Env, "LD_PRELOAD=/tmp/x.so") },
+		"own PATH":               func(r *Request) { r.Env = append(r.Env, "PATH=/tmp/evil:/usr/bin") },
+		"relative PATH":          func(r *Request) { r.Env = append(r.Env, "PATH=:/usr/bin") },
+		"PATH with dots":         func(r *Request) { r.Env = append(r.Env, "PATH=/usr/bin/../../tmp") },
+		"own shell":              func(r *Request) { r.Env = append(r.Env, "SHELL=/tmp/sh") },
+		"own pager":              func(r *Request) { r.Env = append(r.Env, "PAGER=/tmp/sh") },
+		"no equals":              func(r *Request) { r.Env = append(r.Env, "BASH_ENV") },
+		"other program":          func(r *Request) { r.Executable = "/tmp/terraform" },
+		"program below":          func(r *Request) { r.Executable = "/usr/bin/terraform/../sh" },
+		"other words":            func(r *Request) { r.Argv = []string{"terraform", "destroy"} },
+		"a word more":            func(r *Request) { r.Argv = []string{"terraform", "apply", "-auto-approve", "-var=x"} },
+		"a word less":            func(r *Request) { r.Argv = []string{"terraform", "apply"} },
+		"no argv":                func(r *Request) { r.Argv = nil },
+		"words in one":           func(r *Request) { r.Argv = []string{"terraform", "apply -auto-approve"} },
+		"newline":                func(r *Request) { r.Argv = []string{"terraform", "output", "-json", "a", "b"} },
+		"star over two":          func(r *Request) { r.Argv = []string{"terraform", "output", "-json\nx", "a"} },
+		"other folder":           func(r *Request) { r.Dir = "/srv" },
+		"folder that looks like": func(r *Request) { r.Dir = "/srv/shop-evil" },
+		"folder with dots":       func(r *Request) { r.Dir = "/srv/shop/../../tmp" },
+		"other secret":           func(r *Request) { r.Refs = append(r.Refs, ref(t, "shop/staging/KEY")) },
+		"session":                func(r *Request) { r.Verb = "session" },
+	} {
+		r := deployRequest(t)
+		change(&r)
+		if v := p.Decide(r); v.Allow {
+			t.Errorf("%s: allowed by %q", name, v.Rule)
+		}
+	}
+}
+
+func TestExecutableByHash(t *testing.T) {
+	sum := strings.Repeat("ab", 32)
+	p, err := Parse([]byte(`
+[[rule]]
+name = "pinned"
+executables = ["/usr/bin/tool#sha256:` + sum + `"]
+[[rule]]
+name = "rest"
+deny = true
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Request{Verb: "run", Client: "cli", Refs: []secret.Ref{ref(t, "a/b/C")}, Executable: "/usr/bin/tool", Argv: []string{"tool"}}
+	for name, tt := range map[string]struct {
+		sum   func() (string, error)
+		allow bool
+	}{
+		"same":     {func() (string, error) { return sum, nil }, true},
+		"replaced": {func() (string, error) { return strings.Repeat("cd", 32), nil }, false},
+		"error":    {func() (string, error) { return sum, errors.New("cannot be read") }, false},
+		"unknown":  {nil, false},
+	} {
+		r.Sum = tt.sum
+		if v := p.Decide(r); v.Allow != tt.allow {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+}
+
+func TestDemands(t *testing.T) {
+	p, err := Parse([]byte(`
+[[rule]]
+name = "reasoned"
+refs = ["a/b/*"]
+reason = true
+approval = "always"
+max = 3
+per = "1h"
+delivery = ["file"]
+until = 2030-01-01T00:00:00Z
+[[rule]]
+name = "rest"
+deny = true
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Request{Verb: "run", Client: "cli", Refs: []secret.Ref{ref(t, "a/b/C")}, Delivery: map[string]string{"a/b/C": "file"}, Reason: "to deploy",
+		Time: time.Date(2029, 1, 1, 0, 0, 0, 0, time.UTC)}
+	if v := p.Decide(r); !v.Allow || v.Approval != Always || v.Max != 3 || v.Per != time.Hour {
+		t.Errorf("all as demanded: %+v", v)
+	}
+	for name, change := range map[string]func(r *Request){
+		"no reason": func(r *Request) { r.Reason = " " },
+		"as env":    func(r *Request) { r.Delivery = nil },
+		"too late":  func(r *Request) { r.Time = r.Time.AddDate(2, 0, 0) },
+		"session":   func(r *Request) { r.Verb = "session" },
+	} {
+		q := r
+		change(&q)
+		if v := p.Decide(q); v.Allow {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+}
+
+func TestBadPolicies(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                               "no rules",
+		"[[rule]]\nname = \"a\"\nwho = [":                "line 3",
+		"[[rule]]\nnam = \"a\"":                          `unknown key "rule.nam"`,
+		"[[rule]]\nrefs = [\"a/b/*\"]":                   "must fit everything",
+		"[[rule]]\nrefs = [\"a\"]\n[[rule]]":             "want app/environment/NAME",
+		"[[rule]]\napproval = \"often\"":                 "want never, session, once or always",
+		"[[rule]]\nverbs = [\"export\"]":                 `verb "export"`,
+		"[[rule]]\nwho = [\"root\"]":                     `who "root"`,
+		"[[rule]]\nwho = [\"cli:me\"]":                   `who "cli:me"`,
+		"[[rule]]\nexecutables = [\"tf\"]":               "want an absolute path",
+		"[[rule]]\nexecutables = [\"/a#md5\"]":           "want PATH#sha256:HEX",
+		"[[rule]]\nargv = [\"x\"]":                       "argv without executables",
+		"[[rule]]\ndirs = [\"/a/*/b\"]":                  "want an absolute path",
+		"[[rule]]\nmax = 3":                              "go together",
+		"[[rule]]\nmax = 3\nper = \"-1h\"":               "no length of time",
+		"[[rule]]\nname = \"x\"\n[[rule]]\nname = \"x\"": "two rules are called",
+		"[[rule]]\ndelivery = [\"mail\"]":                `delivery "mail"`,
+		"[loosen]\nmasking = false\n[[rule]]":            "unknown key",
+	} {
+		if _, err := Parse([]byte(text)); !errors.Is(err, ErrPolicy) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestExplain(t *testing.T) {
+	p, err := Parse([]byte(deploy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := deployRequest(t)
+	steps := p.Explain(r, r.Refs[0])
+	if len(steps) != 1 || !steps[0].Fits || steps[0].Rule != "deploy" {
+		t.Errorf("Explain = %+v", steps)
+	}
+	r.Env = append(r.Env, "GH_HOST=evil")
+	steps = p.Explain(r, r.Refs[0])
+	if len(steps) != 2 || steps[0].Why != `not with the variable "GH_HOST"` || !steps[1].Fits || !strings.Contains(steps[1].Why, "denied") {
+		t.Errorf("Explain = %+v", steps)
+	}
+}
+
+func TestGlob(t *testing.T) {
+	for _, tt := range []struct {
+		pattern, s string
+		want       bool
+	}{
+		{"", "", true}, {"", "a", false}, {"a", "a", true}, {"a", "ab", false}, {"*", "", true}, {"*", "any/thing\n", true},
+		{"a*", "a", true}, {"a*", "ba", false}, {"*a", "ba", true}, {"*a", "ab", false}, {"a*b", "ab", true}, {"a*b", "axxb", true},
+		{"a*b", "a", false}, {"ab*b", "ab", false}, {"a*b*c", "abbc", true}, {"a*b*c", "acb", false}, {"**", "x", true}, {"a**b", "ab", true},
+		{"*aa*aa*", "aaa", false}, {"*aa*aa*", "aaaa", true},
+	} {
+		if got := glob(tt.pattern, tt.s); got != tt.want {
+			t.Errorf("glob(%q, %q) = %v", tt.pattern, tt.s, got)
+		}
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	p := Default()
+	refs := make([]secret.Ref, 50)
+	for i := range refs {
+		refs[i] = secret.Ref{App: "shop", Env: "development", Name: "NAME"}
+	}
+	for b.Loop() {
+		p.Decide(Request{Verb: "run", Client: "cli", Refs: refs})
+	}
+}
