@@ -32,7 +32,7 @@ func outcomes() []outcome {
 		{0, "it worked", nil},
 		{1, "the operation failed", nil},
 		{2, "usage: the command line is wrong", []error{errUsage, secret.ErrRef, agent.ErrUsage}},
-		{3, "secrets were found (ov scan)", nil},
+		{3, "secrets were found (ov scan)", []error{errFound}},
 		{4, "locked: no password, or a wrong one", []error{agent.ErrLocked, agent.ErrPassword, agent.ErrPause}},
 		{5, "not found", []error{agent.ErrNotFound, agent.ErrNoVault, lock.ErrNone}},
 		{6, "conflict: it exists, or changed meanwhile", []error{agent.ErrExists, agent.ErrVaultExists, agent.ErrConflict}},

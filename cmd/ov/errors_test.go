@@ -20,7 +20,7 @@ func TestExitCodes(t *testing.T) {
 		0: {nil},
 		1: {errors.New("anything else"), fs.ErrPermission, secret.ErrMarker, agent.ErrTampered, agent.ErrRollback, agent.ErrCorrupt, agent.ErrAudit, agent.ErrStorage},
 		2: {errUsage, secret.ErrRef, agent.ErrUsage},
-		3: {},
+		3: {errFound},
 		4: {agent.ErrLocked, agent.ErrPassword, agent.ErrPause},
 		5: {agent.ErrNotFound, agent.ErrNoVault},
 		6: {agent.ErrExists, agent.ErrVaultExists, agent.ErrConflict},

@@ -8,7 +8,6 @@ import (
 
 	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/scan"
-	"github.com/opaquevault/ov/scanners/builtin"
 )
 
 // maskFlags say what masking looks for. None of them turns it off.
@@ -19,8 +18,8 @@ func (m *maskFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&m.level, "level", "precise", "what else to mask by its shape: known (nothing), precise, balanced or strict")
 }
 
-// options reads the flags.
-func (m *maskFlags) options() (redact.Options, error) {
+// options reads the flags, and the rule files of the home folder.
+func (m *maskFlags) options(home string) (redact.Options, error) {
 	lanes, err := redact.ParseLanes(m.lanes)
 	if err != nil {
 		return redact.Options{}, misuse{fmt.Errorf("--redact: %w", err)}
@@ -30,9 +29,9 @@ func (m *maskFlags) options() (redact.Options, error) {
 		if name == m.level {
 			o.Level = scan.Tier(tier)
 			if o.Level > scan.Known {
-				o.Scanners = builtin.All()
+				o.Scanners, err = ruleScanners(home)
 			}
-			return o, nil
+			return o, err
 		}
 	}
 	return o, misuse{fmt.Errorf("--level %q: want one of %s", m.level, strings.Join(levels(), ", "))}

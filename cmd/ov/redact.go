@@ -16,14 +16,14 @@ func (c *cli) redactCmd() *cobra.Command {
 		Example: `  some-command 2>&1 | ov redact > report.txt`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := mask.options()
-			if err != nil {
-				return err
-			}
 			if c.passwordStdin {
 				return misuse{errors.New("--password-stdin: stdin is what gets masked")}
 			}
 			cfg, err := c.context(false)
+			if err != nil {
+				return err
+			}
+			o, err := mask.options(cfg.Home)
 			if err != nil {
 				return err
 			}

@@ -82,7 +82,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	if err != nil {
 		return err
 	}
-	mask, err := f.mask.options()
+	mask, err := f.mask.options(cfg.Home)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ import (
 )
 
 func (c *cli) scannerCmd() *cobra.Command {
-	return noun("scanner", "Third-party scanners: WASM modules that find secrets by their shape",
+	return noun("scanner", "Third-party scanners: WASM modules and rule files that find secrets by their shape",
 		c.scannerNewCmd(), c.scannerPackCmd(), c.scannerTestCmd(), c.scannerBenchCmd(),
 		c.scannerAddCmd(), c.scannerListCmd(), c.scannerRemoveCmd(), c.scannerVerifyCmd())
 }
@@ -44,11 +44,15 @@ func (c *cli) scannerAddCmd() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "add FILE",
-		Short: "Install a module: its sha256 goes into scanners.lock",
+		Short: "Install a module (its sha256 goes into scanners.lock) or a rule file",
 		Long: `Installs a module for every run that masks by shape. It is compiled and started first; a file that changes afterwards is
-not run. With --key, FILE.sig must hold its ed25519 signature, and so must each later version's.`,
+not run. With --key, FILE.sig must hold its ed25519 signature, and so must each later version's.
+A FILE.toml is a rule file, in gitleaks' format or ours: a copy is kept, and what of it a stream cannot heed is said.`,
 		Args: nArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if isRules(args[0]) {
+				return c.addRules(args[0])
+			}
 			store, err := c.scanners()
 			if err != nil {
 				return err
@@ -123,7 +127,7 @@ func readModule(path string) ([]byte, error) {
 }
 
 func (c *cli) scannerListCmd() *cobra.Command {
-	return c.jsonFlag(&cobra.Command{Use: "list", Short: "List the installed modules", Args: noArgs, RunE: func(*cobra.Command, []string) error {
+	return c.jsonFlag(&cobra.Command{Use: "list", Short: "List the installed modules and rule files", Args: noArgs, RunE: func(*cobra.Command, []string) error {
 		store, err := c.scanners()
 		if err != nil {
 			return err
@@ -143,12 +147,18 @@ func (c *cli) scannerListCmd() *cobra.Command {
 			}
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Name, e.Manifest.Version, e.Manifest.Mode, strings.Join(rules, ", "))
 		}
+		if err := c.listRules(t); err != nil {
+			return err
+		}
 		return t.Flush()
 	}})
 }
 
 func (c *cli) scannerRemoveCmd() *cobra.Command {
-	return &cobra.Command{Use: "remove NAME", Short: "Uninstall a module", Args: nArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+	return &cobra.Command{Use: "remove NAME", Short: "Uninstall a module or a rule file", Args: nArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		if isRules(args[0]) {
+			return c.removeRules(args[0])
+		}
 		store, err := c.scanners()
 		if err != nil {
 			return err
