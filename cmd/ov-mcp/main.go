@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/opaquevault/ov/cmd/ov-mcp/stdio"
 	"github.com/opaquevault/ov/cmd/ov-mcp/tools"
+	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/redact"
@@ -46,18 +48,56 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
+// run is `ov mcp VERB ARGS`: what `ov` hands over, with the home folder in front.
 func run(args []string) int {
 	flags := flag.NewFlagSet("ov-mcp", flag.ContinueOnError)
 	home := flags.String("home", "", "the folder that holds the vault")
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
-		fmt.Fprintln(os.Stderr, "ov: usage: ov mcp serve [--home DIR]")
+	if err := flags.Parse(args); err != nil {
 		return 2
 	}
+	o, err := config.Lookup()
+	if err == nil {
+		o.Home = *home
+		*home, err = config.Home(o)
+	}
+	verb, rest := "serve", flags.Args()
+	if len(rest) > 0 {
+		verb, rest = rest[0], rest[1:]
+	}
+	if err == nil {
+		switch verb {
+		case "serve":
+			err = serve(o, *home, rest)
+		case "install", "uninstall":
+			err = install(rest, *home, verb == "uninstall")
+		default:
+			err = fmt.Errorf("%w: ov mcp serve|install|uninstall", errUsage)
+		}
+	}
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(os.Stderr, "ov: %v\n", err)
+		return 2
+	}
+	fmt.Fprintf(os.Stderr, "ov: mcp %s: %v\n", verb, err)
+	if hint := agent.Hint(err); hint != "" {
+		fmt.Fprintf(os.Stderr, "ov: hint: %s\n", hint)
+	}
+	return 1
+}
+
+func serve(o config.Options, home string, args []string) error {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	flags.StringVar(&home, "home", home, "the folder that holds the vault")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		return fmt.Errorf("%w: ov mcp serve [--home DIR]", errUsage)
+	}
 	debug.SetMemoryLimit(memory)
-	t, m, err := build(*home)
+	t, m, err := build(o, home)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "ov: start MCP server: %v\n", err)
-		return 1
+		return err
 	}
 	// A closed output is an error to handle, not the end: commands must be ended
 	// first. Ignoring the signal would pass that on to them.
@@ -69,11 +109,10 @@ func run(args []string) int {
 	s := &stdio.Server{MCP: m, Grace: grace}
 	err = s.Serve(ctx, in, os.Stdout)
 	t.Close()
-	if err != nil && ctx.Err() == nil {
-		fmt.Fprintf(os.Stderr, "ov: serve MCP: %v\n", err)
-		return 1
+	if ctx.Err() != nil {
+		return nil
 	}
-	return 0
+	return err
 }
 
 // deadline ends the process when its orderly end takes too long, with a client
@@ -90,15 +129,7 @@ func deadline(ctx context.Context, ended <-chan struct{}) {
 
 // build puts the server together. It opens nothing and starts nothing: clients
 // probe a server by starting it and throwing it away.
-func build(home string) (*tools.Tools, *server.MCPServer, error) {
-	o, err := config.Lookup()
-	if err != nil {
-		return nil, nil, err
-	}
-	o.Home = home
-	if home, err = config.Home(o); err != nil {
-		return nil, nil, err
-	}
+func build(o config.Options, home string) (*tools.Tools, *server.MCPServer, error) {
 	t := tools.New(tools.Config{
 		Home: home, UserHome: o.UserHome, Dir: o.Dir, Getenv: os.Getenv, Environ: os.Environ(),
 		Redact:  redact.Options{Lanes: redact.All, Scanners: builtin.All(), Level: scan.Balanced},
@@ -109,8 +140,7 @@ func build(home string) (*tools.Tools, *server.MCPServer, error) {
 }
 
 func connector(home string) func(string) (tools.Vault, error) {
-	clients := newClients(home)
-	return clients.get
+	return newConnections(home).get
 }
 
 func version() string {

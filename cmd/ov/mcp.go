@@ -10,30 +10,43 @@ import (
 	"github.com/opaquevault/ov/core/agent"
 )
 
+// mcpCmd hands everything over to ov-mcp, which takes this process's place:
+// nothing stands between it and the client, and a signal reaches it. The flags
+// that follow the verb are its own.
 func (c *cli) mcpCmd() *cobra.Command {
-	return noun("mcp", "Let coding agents use secrets", c.mcpServeCmd())
+	verb := func(use, short, long string) *cobra.Command {
+		cmd := &cobra.Command{Use: use, Short: short, Long: long, DisableFlagParsing: true}
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			for _, a := range args {
+				if a == "-h" || a == "--help" {
+					return cmd.Help()
+				}
+			}
+			return c.becomeMCP(append([]string{cmd.Name()}, args...))
+		}
+		return cmd
+	}
+	return noun("mcp", "Let coding agents use secrets",
+		verb("serve [--home DIR]", "Serve the vault to an MCP client, on stdin and stdout",
+			`Speaks the Model Context Protocol on stdin and stdout, for a coding agent that starts it. The agent gets seven tools
+to run commands with secrets; none of them ever returns a value.`),
+		verb("install CLIENT [--rules] [--dry-run]", "Add ov to a client's configuration",
+			`Adds ov to the MCP servers of CLIENT: claude, claude-desktop, codex, cursor, vscode, gemini, windsurf or zed.
+The rest of the file stays byte for byte as it is, and a copy of it is kept beside it.
+--rules also writes the short text that tells the agent to use ov; --dry-run only shows what would change.`),
+		verb("uninstall CLIENT [--dry-run]", "Take ov out of a client's configuration again", ""),
+	)
 }
 
-func (c *cli) mcpServeCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:   "serve",
-		Short: "Serve the vault to an MCP client, on stdin and stdout",
-		Long: `Speaks the Model Context Protocol on stdin and stdout, for a coding agent that starts it. The agent gets seven tools
-to run commands with secrets; none of them ever returns a value.`,
-		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			home, err := c.homeFolder()
-			if err != nil {
-				return err
-			}
-			path, err := agent.Sibling("ov-mcp")
-			if err != nil {
-				return err
-			}
-			// The server takes this process's place: nothing stands between it and
-			// the client, and a signal reaches it.
-			err = syscall.Exec(path, []string{"ov-mcp", "--home", home}, os.Environ())
-			return fmt.Errorf("start %q: %w", path, err)
-		},
+func (c *cli) becomeMCP(args []string) error {
+	home, err := c.homeFolder()
+	if err != nil {
+		return err
 	}
+	path, err := agent.Sibling("ov-mcp")
+	if err != nil {
+		return err
+	}
+	err = syscall.Exec(path, append([]string{"ov-mcp", "--home", home}, args...), os.Environ())
+	return fmt.Errorf("start %q: %w", path, err)
 }

@@ -9,25 +9,27 @@ import (
 	"github.com/opaquevault/ov/core/agent"
 )
 
-// clients keeps one connection to ov-agent for each name that the MCP client
+// connections keeps one connection to ov-agent for each name that the MCP client
 // has called itself, which is nearly always one.
-type clients struct {
+type connections struct {
 	home string
 	mu   sync.Mutex
 	open map[string]*agent.Client
 }
 
-const maxClients = 16
+const maxConnections = 16
 
-func newClients(home string) *clients { return &clients{home: home, open: map[string]*agent.Client{}} }
+func newConnections(home string) *connections {
+	return &connections{home: home, open: map[string]*agent.Client{}}
+}
 
-func (c *clients) get(name string) (tools.Vault, error) {
+func (c *connections) get(name string) (tools.Vault, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if v := c.open[name]; v != nil {
 		return v, nil
 	}
-	if len(c.open) >= maxClients { // a client that calls itself something else each time
+	if len(c.open) >= maxConnections { // a client that calls itself something else each time
 		name = "mcp"
 		if v := c.open[name]; v != nil {
 			return v, nil

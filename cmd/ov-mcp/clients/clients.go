@@ -1,0 +1,145 @@
+// Package clients knows where MCP clients keep their configuration and edits
+// it: one entry in, one entry out, everything else byte for byte as it was.
+package clients
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// A Client is one program that starts MCP servers.
+type Client struct {
+	Name  string // as in `ov mcp install NAME`
+	Title string
+	file  func(Places) string
+	path  []string // of the object that holds one entry a server
+	extra map[string]any
+	toml  bool
+	rules func(Places) string // where its standing instructions are; "" is in the project
+}
+
+// Places are the folders that configurations lie in.
+type Places struct{ Home, Config, Project string }
+
+// Here returns the places of the running process.
+func Here() (Places, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return Places{}, fmt.Errorf("find home folder: %w", err)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return Places{}, fmt.Errorf("find working directory: %w", err)
+	}
+	return Places{Home: home, Config: configDir(home, runtime.GOOS, os.Getenv), Project: dir}, nil
+}
+
+// configDir is where programs keep their settings: not os.UserConfigDir alone,
+// since a program on Linux may have been started without XDG_CONFIG_HOME.
+func configDir(home, goos string, getenv func(string) string) string {
+	switch goos {
+	case "darwin":
+		return filepath.Join(home, "Library", "Application Support")
+	case "windows":
+		if d := getenv("APPDATA"); d != "" {
+			return d
+		}
+		return filepath.Join(home, "AppData", "Roaming")
+	}
+	if d := getenv("XDG_CONFIG_HOME"); filepath.IsAbs(d) {
+		return d
+	}
+	return filepath.Join(home, ".config")
+}
+
+func inHome(parts ...string) func(Places) string {
+	return func(p Places) string { return filepath.Join(append([]string{p.Home}, parts...)...) }
+}
+
+func inConfig(parts ...string) func(Places) string {
+	return func(p Places) string { return filepath.Join(append([]string{p.Config}, parts...)...) }
+}
+
+func inProject(parts ...string) func(Places) string {
+	return func(p Places) string { return filepath.Join(append([]string{p.Project}, parts...)...) }
+}
+
+// All returns the clients, each with its file as its documentation gives it.
+func All() []Client {
+	servers := []string{"mcpServers"}
+	stdio := map[string]any{"type": "stdio"}
+	return []Client{
+		{Name: "claude", Title: "Claude Code", file: inHome(".claude.json"), path: servers, extra: stdio, rules: inHome(".claude", "CLAUDE.md")},
+		{Name: "claude-desktop", Title: "Claude Desktop", file: inConfig("Claude", "claude_desktop_config.json"), path: servers},
+		{Name: "codex", Title: "Codex", file: inHome(".codex", "config.toml"), path: []string{"mcp_servers"}, toml: true, rules: inHome(".codex", "AGENTS.md")},
+		{Name: "cursor", Title: "Cursor", file: inHome(".cursor", "mcp.json"), path: servers, rules: inProject(".cursor", "rules", "ov.mdc")},
+		{Name: "vscode", Title: "VS Code", file: inConfig("Code", "User", "mcp.json"), path: []string{"servers"}, extra: stdio, rules: inProject(".github", "copilot-instructions.md")},
+		{Name: "gemini", Title: "Gemini CLI", file: inHome(".gemini", "settings.json"), path: servers, rules: inHome(".gemini", "GEMINI.md")},
+		{Name: "windsurf", Title: "Windsurf", file: inHome(".codeium", "windsurf", "mcp_config.json"), path: servers, rules: inHome(".codeium", "windsurf", "memories", "global_rules.md")},
+		{Name: "zed", Title: "Zed", file: zedFile, path: []string{"context_servers"}, extra: map[string]any{"source": "custom"}, rules: inProject(".rules")},
+	}
+}
+
+func zedFile(p Places) string {
+	if runtime.GOOS == "darwin" { // Zed keeps to ~/.config there too
+		return filepath.Join(p.Home, ".config", "zed", "settings.json")
+	}
+	return filepath.Join(p.Config, "zed", "settings.json")
+}
+
+// ErrUnknown says that there is no client of that name.
+var ErrUnknown = errors.New("unknown client")
+
+// Find returns the client called name.
+func Find(name string) (Client, error) {
+	var names []string
+	for _, c := range All() {
+		if c.Name == name {
+			return c, nil
+		}
+		names = append(names, c.Name)
+	}
+	return Client{}, fmt.Errorf("client %q: %w: want %s", name, ErrUnknown, strings.Join(names, ", "))
+}
+
+// File returns the client's configuration file.
+func (c Client) File(p Places) string { return c.file(p) }
+
+// Rules returns the file with the client's standing instructions, or "".
+func (c Client) Rules(p Places) string {
+	if c.rules == nil {
+		return ""
+	}
+	return c.rules(p)
+}
+
+// A Server is the entry to write: how the client starts it.
+type Server struct {
+	Command string
+	Args    []string
+}
+
+// Install returns the configuration with the entry name in it. before is nil
+// when there is no file yet.
+func (c Client) Install(before []byte, name string, s Server) ([]byte, error) {
+	if c.toml {
+		return installTOML(before, c.path[0]+"."+name, s)
+	}
+	entry := map[string]any{"command": s.Command, "args": s.Args}
+	for k, v := range c.extra {
+		entry[k] = v
+	}
+	return setJSON(before, append(c.path[:len(c.path):len(c.path)], name), entry)
+}
+
+// Uninstall returns the configuration without the entry.
+func (c Client) Uninstall(before []byte, name string) ([]byte, error) {
+	if c.toml {
+		return removeTOML(before, c.path[0]+"."+name), nil
+	}
+	return removeJSON(before, append(c.path[:len(c.path):len(c.path)], name))
+}
