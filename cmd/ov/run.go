@@ -55,6 +55,7 @@ The exit status is the command's own; 125 means that ov itself failed (see "ov h
 	fl.SetInterspersed(false)
 	fl.StringVarP(&f.secrets, "secrets", "s", "", "`NAMES` separated by commas; VAR=NAME renames")
 	f.mask.add(cmd)
+	cmd.RegisterFlagCompletionFunc("secrets", c.completeNames)
 	fl.BoolVar(&f.pristine, "pristine", false, "start from an empty environment")
 	fl.BoolVar(&f.keep, "keep-existing", false, "leave variables alone that are set already")
 	fl.BoolVar(&f.pty, "pty", false, "give the command a terminal of its own, whatever stdout is")
@@ -118,7 +119,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 		Stdin: c.in, Stdout: out.stdout, Stderr: out.stderr, Terminal: terminal, Relay: true,
 		Notice: func(line string) { c.say("%s", line) },
 		Opened: func(n int) {
-			if wants == nil && isTerminal(c.err) {
+			if wants == nil && (n == 0 || isTerminal(c.err)) {
 				c.say("%s of %s", plural(n, "secret"), cfg.Context().Space())
 			}
 		},

@@ -55,14 +55,23 @@ const filesHelp = `Files that ov reads and writes:
     trust/       one file for each .ov.yaml that was trusted, by path and content
   and what ov-agent alone reads and writes there: the sealed store, the device's key and the audit log.`
 
-// completeRefs offers names of secrets, if an agent is unlocked: completion
-// never asks for a password.
-func (c *cli) completeRefs(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// completeRefs offers the names of secrets for the first argument.
+func (c *cli) completeRefs(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return c.completeNames(cmd, nil, typed)
+}
+
+// completeNames offers the names of secrets, also behind a comma, if an agent
+// is unlocked: completion never asks for a password.
+func (c *cli) completeNames(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	const none = cobra.ShellCompDirectiveNoFileComp
 	cfg, err := c.context(false)
-	if err != nil || len(args) > 0 {
+	if err != nil {
 		return nil, none
 	}
+	before := typed[:strings.LastIndexAny(typed, ",=")+1]
 	client, err := agent.Connect(cmd.Context(), agent.Options{Home: cfg.Home, Client: "cli"})
 	if err != nil {
 		return nil, none
@@ -74,7 +83,7 @@ func (c *cli) completeRefs(cmd *cobra.Command, args []string, _ string) ([]strin
 	}
 	var names []string
 	for _, i := range infos {
-		names = append(names, i.Ref.Name)
+		names = append(names, before+i.Ref.Name)
 	}
 	return names, none
 }
