@@ -1,11 +1,10 @@
 package wasmhost
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/gob"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io/fs"
@@ -80,8 +79,7 @@ func (c *Cache) read(path string) (*entry, error) {
 	if len(b) < sha256.Size || !hmac.Equal(b[:sha256.Size], c.mac(path, b[sha256.Size:])) {
 		return nil, errors.New("entry does not verify")
 	}
-	var e entry
-	return &e, gob.NewDecoder(bytes.NewReader(b[sha256.Size:])).Decode(&e)
+	return decodeEntry(b[sha256.Size:])
 }
 
 // mac covers the entry's name as well, so that entries cannot trade places.
@@ -91,6 +89,37 @@ func (c *Cache) mac(path string, body []byte) []byte {
 	m.Write([]byte{0})
 	m.Write(body)
 	return m.Sum(nil)
+}
+
+// encode writes an entry as pieces, each with its length before it: the module,
+// then names and contents of files.
+func (e *entry) encode() []byte {
+	piece := func(b, p []byte) []byte { return append(binary.LittleEndian.AppendUint32(b, uint32(len(p))), p...) }
+	b := piece(nil, e.Metered)
+	for name, content := range e.Files {
+		b = piece(piece(b, []byte(name)), content)
+	}
+	return b
+}
+
+func decodeEntry(b []byte) (*entry, error) {
+	var pieces [][]byte
+	for len(b) > 0 {
+		if len(b) < 4 || uint64(binary.LittleEndian.Uint32(b)) > uint64(len(b)-4) {
+			return nil, errors.New("entry is cut short")
+		}
+		n := binary.LittleEndian.Uint32(b)
+		pieces = append(pieces, b[4:4+n:4+n])
+		b = b[4+n:]
+	}
+	if len(pieces)%2 == 0 {
+		return nil, errors.New("entry is cut short")
+	}
+	e := &entry{pieces[0], map[string][]byte{}}
+	for i := 1; i < len(pieces); i += 2 {
+		e.Files[string(pieces[i])] = pieces[i+1]
+	}
+	return e, nil
 }
 
 func (e *entry) unpack(dir string) error {
@@ -131,10 +160,7 @@ func (u *cacheUse) done(metered []byte) {
 	if err != nil || len(e.Files) == 0 {
 		return
 	}
-	var body bytes.Buffer
-	if gob.NewEncoder(&body).Encode(e) == nil {
-		u.cache.write(u.path, body.Bytes())
-	}
+	u.cache.write(u.path, e.encode())
 }
 
 func (c *Cache) write(path string, body []byte) {
