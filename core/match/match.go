@@ -19,10 +19,13 @@
 //
 //   - Of the needles that end at one byte, the longest is reported (all of them
 //     if the set is compiled so). Shorter ones lie inside it.
-//   - A gram has at most [maxPerGram] entries. A needle that would exceed this in
-//     every window (periodic needles, long shared stretches) joins the crowd: an
-//     Aho-Corasick automaton that runs only around the grams of its needles. So
-//     the work a byte is bounded for every input.
+//   - A gram has at most [maxPerGram] entries. Needles that would exceed this in
+//     every window, periodic ones or such as share long stretches, are told apart
+//     by wider grams if they are long (a second tier), else by the crowd, an
+//     Aho-Corasick automaton that runs only around the grams of its needles, else
+//     by a hash of the whole needle (the pool).
+//   - A block in which too many bytes were compared is finished by an automaton of
+//     all needles. It is slow, but not slower with any stream.
 //   - The filter's multiplier is random in each process: no one who writes the
 //     stream can build collisions.
 //   - What is held back at the end of a block is the longest suffix that may still
