@@ -11,6 +11,10 @@ scanner-tools: ## the compilers that the SDK tests use; says what it skips
 
 scanner-testdata: scanner-tools ## rebuild sdk/scanner/testdata from the sources beside it
 	OV_UPDATE=1 $(GO) test -count=1 -run TestHello ./scanners/wasmhost/starter
+	cd scanners/wasmhost/testdata && for f in "scalar" "simd -msimd128"; do set -- $$f; \
+		clang --target=wasm32 -O2 $$2 -nostdlib -Wl,--no-entry -I ../../../sdk/scanner/c -o $$1.wasm $$1.c; done
+	cd scanners/wasmhost/bench/testdata && for f in "scalar" "simd -msimd128 -DSIMD"; do set -- $$f; \
+		clang --target=wasm32 -O2 $$2 $$3 -nostdlib -Wl,--no-entry -I ../../../../sdk/scanner/c -o extism-$$1.wasm extism.c; done
 
 attack: attack-wasm
 attack-wasm: ## 100,000 fuzzed windows on both engines, for each SDK; hostile modules with their figures
