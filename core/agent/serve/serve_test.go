@@ -86,7 +86,7 @@ func (l *fakeLog) last() audit.Record {
 }
 
 // newRig starts an agent; change may adjust its configuration.
-func newRig(t *testing.T, change ...func(*Config)) *rig {
+func newRig(t testing.TB, change ...func(*Config)) *rig {
 	t.Helper()
 	old := syscall.Umask(0o077)
 	t.Cleanup(func() { syscall.Umask(old) })
@@ -123,7 +123,7 @@ func newRig(t *testing.T, change ...func(*Config)) *rig {
 }
 
 // client connects; its password comes from the rig's file.
-func (r *rig) client(t *testing.T, change ...func(*agent.Options)) *agent.Client {
+func (r *rig) client(t testing.TB, change ...func(*agent.Options)) *agent.Client {
 	t.Helper()
 	o := agent.Options{Home: r.home, Client: "cli", Password: agent.FromFile(r.file)}
 	for _, f := range change {
@@ -140,7 +140,7 @@ func (r *rig) client(t *testing.T, change ...func(*agent.Options)) *agent.Client
 func noPassword(o *agent.Options) { o.Password = agent.Password{} }
 
 // init makes the vault and stores values under default/development.
-func (r *rig) init(t *testing.T, names ...string) *agent.Client {
+func (r *rig) init(t testing.TB, names ...string) *agent.Client {
 	t.Helper()
 	kit, err := os.Create(filepath.Join(r.home, "kit"))
 	if err != nil {
