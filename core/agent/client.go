@@ -29,6 +29,7 @@ type Client struct {
 	// daemon is the agent on the socket, child a one-shot agent of our own.
 	daemon, child *session
 	grants        map[string]*session // who gave each grant that is not completed
+	pages         map[string]*session // who put up each page that was not waited for
 }
 
 // Connect returns a Client for the vault in o.Home. Whether an agent runs, and
@@ -37,7 +38,7 @@ func Connect(_ context.Context, o Options) (*Client, error) {
 	if o.Home == "" || o.Home[0] != '/' {
 		return nil, &Error{Err: ErrUsage, Message: fmt.Sprintf("home %q: want an absolute path", o.Home)}
 	}
-	return &Client{o: o, grants: map[string]*session{}}, nil
+	return &Client{o: o, grants: map[string]*session{}, pages: map[string]*session{}}, nil
 }
 
 // Close ends the connections. A one-shot agent notes grants that were not

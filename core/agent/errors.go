@@ -54,6 +54,7 @@ type Error struct {
 	Message string   // what happened, in one line; it includes Err's words
 	Advice  string   // what to do, a line of its own; may be empty
 	Similar []string // names close to one that was not found
+	Pending string   // of an ErrApproval: the id of what waits
 }
 
 // Error returns the message.
@@ -83,9 +84,17 @@ func Similar(err error) []string {
 	return nil
 }
 
+// PendingID returns the id under which the request of an ErrApproval waits.
+func PendingID(err error) string {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return e.Pending
+	}
+	return ""
+}
+
 // Encode puts err into h, as the server does.
 func Encode(err error, h *wire.Header) {
-	h.Code, h.Message, h.Hint, h.Similar = "internal", err.Error(), Hint(err), Similar(err)
+	h.Code, h.Message, h.Hint, h.Similar, h.Approve = "internal", err.Error(), Hint(err), Similar(err), PendingID(err)
 	for _, c := range codes() {
 		if errors.Is(err, c.Err) {
 			h.Code = c.Code
@@ -99,7 +108,7 @@ func decode(h *wire.Header) error {
 	if h.Code == "" {
 		return nil
 	}
-	e := &Error{Err: ErrInternal, Message: h.Message, Advice: h.Hint, Similar: h.Similar}
+	e := &Error{Err: ErrInternal, Message: h.Message, Advice: h.Hint, Similar: h.Similar, Pending: h.Approve}
 	for _, c := range codes() {
 		if c.Code == h.Code {
 			e.Err = c.Err

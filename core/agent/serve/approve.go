@@ -157,7 +157,7 @@ func (s *Server) confirm(ctx context.Context, p *pending, f *os.File, kind agent
 // needsApproval says how p can be approved.
 func (s *Server) needsApproval(p *pending) error {
 	return &agent.Error{Err: agent.ErrApproval, Message: "needs approval: " + p.lines[0],
-		Advice: fmt.Sprintf(`a person can allow it with "ov approve %s"`, p.id)}
+		Advice: fmt.Sprintf(`a person can allow it with "ov approve %s"`, p.id), Pending: p.id}
 }
 
 func (s *Server) opPending(context.Context, *client, *wire.Frame) (answer, error) {

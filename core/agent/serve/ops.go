@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -53,6 +54,8 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpPending:       s.opPending,
 		wire.OpApprove:       s.opApprove,
 		wire.OpRefuse:        s.opRefuse,
+		wire.OpPage:          s.opPage,
+		wire.OpPageWait:      s.opPageWait,
 	}
 }
 
@@ -94,35 +97,43 @@ func (s *Server) opPut(ctx context.Context, c *client, f *wire.Frame) (answer, e
 	if len(f.Values) != 1 {
 		return answer{}, fmt.Errorf("put: %w: want one value", agent.ErrUsage)
 	}
-	value := f.Values[0]
-	p := vault.PutOptions{Plain: r.Plain, Tags: r.Tags, IfVersion: r.IfVersion}
-	verb, op := VerbUpdate, "secret_set"
-	switch r.Mode {
-	case agent.Upsert, "":
-	case agent.CreateOnly:
-		p.Mode, verb, op = vault.CreateOnly, VerbCreate, "secret_create"
-	case agent.UpdateOnly:
-		p.Mode, op = vault.UpdateOnly, "secret_update"
-	default:
-		return answer{}, fmt.Errorf("put: %w: mode %q", agent.ErrUsage, r.Mode)
-	}
-	if err := r.Ref.Check(); err != nil {
+	p, verb, err := putOptions(&r)
+	if err != nil {
 		return answer{}, err
 	}
+	info, err := s.put(ctx, c, f, &r, f.Values[0], p, verb)
+	return answer{args: public(info)}, err
+}
+
+func (s *Server) put(ctx context.Context, c *client, f *wire.Frame, r *agent.PutRequest, value secret.Value, p vault.PutOptions, verb Verb) (info vault.Info, err error) {
 	if err := value.Check(r.Plain); err != nil {
-		return answer{}, fmt.Errorf("store %q: %w", r.Ref, err)
+		return info, fmt.Errorf("store %q: %w", r.Ref, err)
 	}
 	if !r.Plain {
 		p.Strength = s.bits(value)
 	}
-	note := c.record(op, r.Ref.Space(), "WRITING", r.Reason, r.Ref)
-	var info vault.Info
-	err := s.gated(ctx, c, f, Request{Verb: verb, Refs: []secret.Ref{r.Ref}}, note, func(o *opened) (err error) {
-		p.Before = func([]vault.Head) error { return nil } // the old version's tags are part of this record
+	p.Before = recorded // the old version's tags are part of this record
+	note := c.record("secret_"+string(cmp.Or(r.Mode, agent.Upsert)), r.Ref.Space(), "WRITING", r.Reason, r.Ref)
+	err = s.gated(ctx, c, f, Request{Verb: verb, Refs: []secret.Ref{r.Ref}}, note, func(o *opened) (err error) {
 		info, err = o.vault.Put(ctx, r.Ref, value, p)
 		return s.similar(ctx, o, r.Ref, err)
 	})
-	return answer{args: public(info)}, err
+	return info, err
+}
+
+// putOptions checks what is to be stored where.
+func putOptions(r *agent.PutRequest) (p vault.PutOptions, verb Verb, err error) {
+	p, verb = vault.PutOptions{Plain: r.Plain, Tags: r.Tags, IfVersion: r.IfVersion}, VerbUpdate
+	switch r.Mode {
+	case agent.Upsert, "":
+	case agent.CreateOnly:
+		p.Mode, verb = vault.CreateOnly, VerbCreate
+	case agent.UpdateOnly:
+		p.Mode = vault.UpdateOnly
+	default:
+		return p, verb, fmt.Errorf("put: %w: mode %q", agent.ErrUsage, r.Mode)
+	}
+	return p, verb, r.Ref.Check()
 }
 
 func (s *Server) opDelete(ctx context.Context, c *client, f *wire.Frame) (answer, error) {

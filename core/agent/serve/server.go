@@ -15,6 +15,7 @@ import (
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/serve/lockmem"
+	"github.com/opaquevault/ov/core/agent/serve/page"
 	"github.com/opaquevault/ov/core/agent/wire"
 	"github.com/opaquevault/ov/core/audit"
 	"github.com/opaquevault/ov/core/blob"
@@ -70,6 +71,10 @@ type Server struct {
 	issued   atomic.Int64   // grants in use
 	late     sync.WaitGroup // completions that are being written
 
+	desk    page.Desk
+	pagesMu sync.Mutex
+	pages   map[string]*page.Page // by id, until somebody has waited for them
+
 	clientsMu sync.Mutex
 	clients   map[*client]bool
 }
@@ -102,6 +107,7 @@ func New(c Config) *Server {
 		gate:    newGate(),
 		seats:   make(chan struct{}, maxClients),
 		clients: map[*client]bool{},
+		pages:   map[string]*page.Page{},
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.ops = s.handlers()
@@ -155,6 +161,7 @@ func (s *Server) Stop() { s.stop() }
 // Close forgets the keys, after Serve or ServeConn has returned.
 func (s *Server) Close() {
 	s.stop()
+	s.desk.Close()
 	s.late.Wait()
 	s.forget(false)
 }

@@ -45,8 +45,18 @@ const (
 	OpPending       = "pending"
 	OpApprove       = "approve"
 	OpRefuse        = "refuse"
+	OpPage          = "page"      // puts up a page for a person's browser
+	OpPageWait      = "page_wait" // until it is answered
 	OpRestoreBackup = "restore_backup"
 )
+
+// PageArgs say what a page is for: "unlock"; "approve", of the pending request
+// ID; "put", of a value that the person types.
+type PageArgs struct {
+	Kind string          `json:"kind"`
+	ID   string          `json:"id,omitempty"`
+	Put  json.RawMessage `json:"put,omitempty"`
+}
 
 // Shut answers the ops that make the agent forget its keys.
 type Shut struct {

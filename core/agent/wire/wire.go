@@ -51,8 +51,10 @@ type Header struct {
 	Hint    string          `json:"hint,omitempty"`
 	Similar []string        `json:"similar,omitempty"` // names close to one that was not found
 	Args    json.RawMessage `json:"args,omitempty"`
-	Approve string          `json:"approve,omitempty"` // a password to approve this request is on the first descriptor, of this kind
-	Sizes   []int           `json:"sizes,omitempty"`   // of the values in the body, in order
+	// Approve, in a request, is the kind of its first descriptor, on which there
+	// is a password to approve it; in an answer, the id of what needs approval.
+	Approve string `json:"approve,omitempty"`
+	Sizes   []int  `json:"sizes,omitempty"` // of the values in the body, in order
 }
 
 // A Frame is one message. Whoever reads it owns its values and files.
