@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/opaquevault/ov/cmd/ov-mcp/stdio"
 	"github.com/opaquevault/ov/cmd/ov-mcp/tools"
-	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/redact"
@@ -70,22 +68,13 @@ func run(args []string) int {
 			err = serve(o, *home, rest)
 		case "install", "uninstall":
 			err = install(rest, *home, verb == "uninstall")
+		case "wrap":
+			err = wrapped(o, *home, rest)
 		default:
-			err = fmt.Errorf("%w: ov mcp serve|install|uninstall", errUsage)
+			err = fmt.Errorf("%w: ov mcp serve|install|uninstall|wrap", errUsage)
 		}
 	}
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, errUsage):
-		fmt.Fprintf(os.Stderr, "ov: %v\n", err)
-		return 2
-	}
-	fmt.Fprintf(os.Stderr, "ov: mcp %s: %v\n", verb, err)
-	if hint := agent.Hint(err); hint != "" {
-		fmt.Fprintf(os.Stderr, "ov: hint: %s\n", hint)
-	}
-	return 1
+	return status(verb, err)
 }
 
 func serve(o config.Options, home string, args []string) error {

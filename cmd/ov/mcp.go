@@ -18,6 +18,9 @@ func (c *cli) mcpCmd() *cobra.Command {
 		cmd := &cobra.Command{Use: use, Short: short, Long: long, DisableFlagParsing: true}
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			for _, a := range args {
+				if a == "--" {
+					break
+				}
 				if a == "-h" || a == "--help" {
 					return cmd.Help()
 				}
@@ -34,6 +37,9 @@ to run commands with secrets; none of them ever returns a value.`),
 			`Adds ov to the MCP servers of CLIENT: claude, claude-desktop, codex, cursor, vscode, gemini, windsurf or zed.
 The rest of the file stays byte for byte as it is, and a copy of it is kept beside it.
 --rules also writes the short text that tells the agent to use ov; --dry-run only shows what would change.`),
+		verb("wrap [--secrets A,B] -- SERVER [ARG...]", "Run another MCP server with secrets, and mask what it sends",
+			`Runs SERVER with the secrets that its environment names: a variable set to ov://NAME, ov://ENV/NAME or ov://APP/ENV/NAME in
+the client's configuration, or --secrets. Every string of the messages it sends is masked; ids and structure stay as they are.`),
 		verb("uninstall CLIENT [--dry-run]", "Take ov out of a client's configuration again", ""),
 	)
 }

@@ -70,7 +70,7 @@ func (r *Request) attend(ctx context.Context, p *proc.Process, streams []*stream
 func (r *Request) streams(p *proc.Process, set *redact.Set) []*stream {
 	var all []*stream
 	if p.Stdout != nil {
-		all = append(all, newStream(p.Stdout, r.Stdout, set))
+		all = append(all, r.newOutput(p.Stdout, set))
 	}
 	if p.Stderr != nil {
 		all = append(all, newStream(p.Stderr, r.Stderr, set))
@@ -83,7 +83,9 @@ func (r *Request) streams(p *proc.Process, set *redact.Set) []*stream {
 		if r.Terminal.Stdout {
 			s = all[0]
 		}
-		s.pipe = &echoing{s.pipe, s.mask, r.keys}
+		if w, ok := s.mask.(*redact.Writer); ok {
+			s.pipe = &echoing{s.pipe, w, r.keys}
+		}
 	}
 	return all
 }
@@ -91,8 +93,25 @@ func (r *Request) streams(p *proc.Process, set *redact.Set) []*stream {
 // A stream masks one of the child's outputs.
 type stream struct {
 	pipe io.Reader
-	mask *redact.Writer
+	mask masker
 	sink *sink
+}
+
+// masker is a *redact.Writer or a *redact.Frames.
+type masker interface {
+	io.Writer
+	io.ReaderFrom
+	Close() error
+	Counts() []redact.Count
+}
+
+// newOutput is the stream of the child's standard output.
+func (r *Request) newOutput(pipe io.Reader, set *redact.Set) *stream {
+	s := newStream(pipe, r.Stdout, set)
+	if r.Frames {
+		s.mask = redact.NewFrames(s.sink, set)
+	}
+	return s
 }
 
 func newStream(pipe io.Reader, dst io.Writer, set *redact.Set) *stream {

@@ -51,6 +51,7 @@ type Request struct {
 
 	Stdin          *os.File
 	Stdout, Stderr io.Writer
+	Frames         bool           // stdout carries JSON messages, see redact.Frames
 	Terminal       *proc.Terminal // nil: the child gets pipes
 	Relay          bool           // pass our signals on to the child
 	Leader         bool           // end the child's detached descendants too, see proc.Spec
