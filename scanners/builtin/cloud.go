@@ -7,7 +7,7 @@ var cloudPrefixes = []prefix{
 	{id: "aws-access-key-id", keys: []string{"AKIA", "ASIA", "ABIA", "ACCA", "A3T"}, body: upper, min: 16, max: 17, exact: true,
 		source: "docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html",
 		eg:     "SZEGKLFZKTZRL2LH", no: "AKIASZEGKLFZ"},
-	{id: "aws-session-token", keys: []string{"IQoJb3JpZ2lu", "FwoGZXIvYXdz", "AQoDYXdz"}, body: base64, min: 60, max: 0,
+	{id: "aws-session-token", keys: []string{"IQoJb3JpZ2lu", "FwoGZXIvYXdz", "AQoDYXdz"}, body: newSet("a-zA-Z0-9+/=%"), min: 60, max: 0,
 		source: "docs.aws.amazon.com/STS: base64 of the region header",
 		eg:     "WC31UmtVbTNmxKUBsE3stQuQdUJd6ajJINSxs3Jqgwx8YlhnCuFFQ41RuuaC", no: "IQoJb3JpZ2luWC31UmtVbTNmxKUBsE3stQuQdUJd6a"},
 	{id: "aws-bedrock-key", keys: []string{"ABSKQmVkcm9ja"}, body: base64, min: 60, max: 0,

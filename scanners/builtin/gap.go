@@ -20,7 +20,7 @@ const (
 )
 
 // gapWords may stand in a gap.
-var gapWords = []string{"is", "to", "was", "as", "value", "set", "of", "are", "equals", "string", "now", "the", "new", "for", "with"}
+var gapWords = []string{"is", "to", "was", "as", "value", "set", "of", "are", "equals", "string", "now", "the", "new", "for", "with", "some"}
 
 // parseGap reads the gap at i.
 func parseGap(w []byte, i int, final bool) gap {
@@ -61,12 +61,20 @@ func (g *gap) step(w []byte, i int, final bool) int {
 		n, more := across(w, i, final)
 		g.more = more
 		return n
+	case '-': // ->
+		if i+1 < len(w) && w[i+1] != '>' {
+			return 0
+		}
+		g.more, g.strong = i+1 == len(w) && !final, true
 	case '.': // .= of PHP
 		if i+1 < len(w) && w[i+1] != '=' {
 			return 0
 		}
 		g.more = i+1 == len(w) && !final
 	case '|', ',', '>', '?', '[', '{', '(', '!':
+		if c == ',' && g.quote != 0 && g.strong {
+			return 0 // an empty string
+		}
 		g.tight, g.quote, g.tag = false, 0, c == '>'
 	case '<':
 		n, more := closing(w, i, final)

@@ -87,7 +87,7 @@ func (l *label) find(w []byte, at int, final bool) ([]scan.Span, bool) {
 	if c.quote == 0 {
 		v = trim(v)
 	}
-	if end < len(w) && w[end] == '(' || len(v) == 0 || !l.accept(v, c) {
+	if end < len(w) && (w[end] == '(' || w[end] == '[') && c.quote == 0 || len(v) == 0 || !l.accept(v, c) {
 		return nil, false
 	}
 	return []scan.Span{{Start: c.end, End: c.end + len(v), Open: more && !final}}, false

@@ -9,10 +9,10 @@ import (
 
 // labels are the names that tell a secret by themselves, then the general ones.
 var labels = []label{
-	{id: "aws-secret-key", keys: []string{"secret_access_key", "secretaccesskey", "secret-access-key", "secret access key", "aws_secret_key", "aws-secret-key"},
+	{id: "aws-secret-key", keys: []string{"secret_access_key", "secretaccesskey", "secret-access-key", "secret access key", "secret.access.key", "aws_secret_key", "aws-secret-key"},
 		accept: awsSecret, source: "docs.aws.amazon.com/IAM (access keys): 40 characters of base64",
 		eg: `"SecretAccessKey": "hB3mV8sQe1Rt5YxW2nLc9Kp/4ZfGd+7UaTjO6iEb"`, no: "SecretAccessKey is in the console"},
-	{id: "azure-key", keys: []string{"accountkey", "account_key", "sharedaccesskey", "shared_access_key", "storage_key", "storagekey", "storage key", "primarykey", "secondarykey"},
+	{id: "azure-key", keys: []string{"accountkey", "account_key", "sharedaccesskey", "shared_access_key", "storage_key", "storage-key", "storage.key", "storagekey", "storage key", "primarykey", "secondarykey"},
 		accept: azureKey, source: "learn.microsoft.com/azure (connection strings): 32 or 64 bytes in base64",
 		eg: "AccountKey=" + "pX2v8Lq0ZsT5nB7hJ4mK9wR3yC6dF1gV+aE/uIoQtPzXkNbMcSjHlGfDrWyUxO2i4T6e8Y0q1R3w5V7b9Nk3J5==", no: "AccountKeyName=RootManageSharedAccessKey"},
 	{id: "key-value", keys: []string{"privatekey", "private_key", "private-key", "presharedkey", "preshared_key"},
@@ -42,13 +42,13 @@ var labels = []label{
 	{id: "azure-sas", keys: []string{"sig="}, query: true,
 		accept: func(v []byte, c context) bool { return len(v) >= 43 && random(v, 40) }, source: "learn.microsoft.com/azure (shared access signatures)",
 		eg: "https://a.blob.core.windows.net/c?sv=2023-11-03&sig=k7Qm%2B2vZxT9nLw4Rj8sBf1Yc6Hd3Pg5Ue0Ao7Ki%2Fq%3Dzz", no: "https://example.com/?sig=none"},
-	{id: "datadog-key", keys: []string{"dd_api_key", "dd-api-key", "ddapikey", "dd_app_key", "datadog_api_key", "datadog_app_key", "datadogapikey"},
+	{id: "datadog-key", keys: []string{"dd_api_key", "dd-api-key", "dd.api.key", "ddapikey", "dd_app_key", "datadog_api_key", "datadog_app_key", "datadogapikey"},
 		accept: func(v []byte, c context) bool { return (len(v) == 32 || len(v) == 40) && isHex(v) }, source: "docs.datadoghq.com (API and application keys)",
 		eg: "DD_API_KEY=4f1c9a7e2b8d5063e7f4a1c8b2d95e60", no: "DD_API_KEY=unset"},
 	{id: "cloudflare-key", keys: []string{"cloudflare_api_token", "cloudflare_api_key", "cloudflareapitoken", "cloudflare-api-token", "cf_api_token", "cf_api_key"},
 		accept: func(v []byte, c context) bool { return len(v) >= 37 && len(v) <= 60 && random(v, 37) }, source: "developers.cloudflare.com/fundamentals/api",
 		eg: "CF_API_TOKEN=v7Kq2Zt9Lx4Rm8Wp1Yc6Hd3Pg5Ue0AoJi7Bn4SfT", no: "CF_API_TOKEN=unset"},
-	{id: "secret-key-base", keys: []string{"secret_key_base", "secretkeybase", "secret-key-base", "secret key base"},
+	{id: "secret-key-base", keys: []string{"secret_key_base", "secretkeybase", "secret-key-base", "secret key base", "secret.key.base"},
 		accept: func(v []byte, c context) bool { return len(v) >= 40 && random(v, 40) }, source: "guides.rubyonrails.org (credentials)",
 		eg: "SECRET_KEY_BASE=4f1c9a7e2b8d5063e7f4a1c8b2d95e604f1c9a7e2b8d5063e7f4a1c8b2d95e60", no: "SECRET_KEY_BASE=dummy"},
 	{id: "netrc", keys: []string{"password "},
@@ -61,7 +61,7 @@ var labels = []label{
 		accept: password, source: "names in use", eg: "db_password: t0rn-Beetle_9", no: "password: required"},
 	{id: "pass", tier: scan.Balanced, keys: []string{"pass", "pwd"}, front: true,
 		accept: func(v []byte, c context) bool {
-			return c.strong && (c.right == "" || c.right[0] == '_') && password(v, c)
+			return c.strong && (c.right == "" || c.right[0] == '_') && c.named() && password(v, c)
 		},
 		source: "names in use", eg: "SMTP_PASS=t0rn-Beetle_9", no: "2 pass, 1 fail"},
 	{id: "secret", tier: scan.Balanced, keys: []string{"secret", "credential", "creds"},
@@ -87,7 +87,7 @@ var labels = []label{
 func keyNames() []string {
 	var all []string
 	for k := range strings.FieldsSeq("api access auth account encryption signing master license shared storage session webhook admin deploy app write ingest consumer subscription service age server integration private") {
-		all = append(all, k+"_key", k+"-key", k+"key", k+" key")
+		all = append(all, k+"_key", k+"-key", k+"key", k+" key", k+".key")
 	}
 	return all
 }
@@ -116,7 +116,9 @@ func curveKey(v []byte, c context) bool {
 // anyToken is for names that leave no doubt: any value that is none of a word.
 func anyToken(v []byte, c context) bool { return len(v) >= 8 && !stands(v) && !wordy(v) }
 
-func headerValue(v []byte, c context) bool { return credential(v) || random(v, 12) && !dateLike(v) }
+func headerValue(v []byte, c context) bool {
+	return c.strong && (credential(v) || random(v, 12) && !dateLike(v))
+}
 
 // password judges the value of a name such as password.
 func password(v []byte, c context) bool {
@@ -168,4 +170,14 @@ func tokenValue(v []byte, c context) bool {
 func (c context) inPath() bool {
 	b := c.before[:len(c.before)-len(c.left)]
 	return len(b) > 0 && (b[len(b)-1] == ':' || b[len(b)-1] == '/')
+}
+
+// named reports whether a short keyword is the name of a value and no word of a
+// sentence or of code: DB_PASS, --pass, "pass".
+func (c context) named() bool {
+	if c.left != "" {
+		return true
+	}
+	n := len(c.before)
+	return n == 0 || c.before[n-1] == '"' || c.before[n-1] == '\'' || c.line && c.tight
 }

@@ -103,7 +103,7 @@ func (u *userinfo) scan() (colon, end int, more bool) {
 			if end >= 0 && colon >= 0 && c != '#' || end >= 0 && colon < 0 {
 				return u.settle(colon, end, slash)
 			}
-			if c == '/' && (!u.database || colon < 0 || digit.run(u.w, colon) == i) {
+			if c == '/' && (colon < 0 || digit.run(u.w, colon) == i || !u.database && bytes.IndexByte(u.w[u.from:colon], '.') >= 0) {
 				return u.settle(colon, end, slash)
 			}
 			slash = slash || c == '/'
@@ -122,7 +122,7 @@ func (u *userinfo) settle(colon, end int, slash bool) (int, int, bool) {
 	if colon > end {
 		colon = -1
 	}
-	if slash && end >= 0 && bytes.IndexByte(u.w[colon:end], '/') >= 0 && !u.database {
+	if slash && !u.database && colon >= 0 && end >= 0 && !random(u.w[colon:end], 16) {
 		return colon, -1, false
 	}
 	return colon, end, false

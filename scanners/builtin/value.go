@@ -17,7 +17,7 @@ func parseValue(w []byte, g gap, line, percent, final bool) (end int, more bool)
 			return i, true
 		}
 		n := escape(w[i:])
-		if n > 0 && c == '%' && percent {
+		if n > 0 && c == '%' && (percent || g.quote == 0 && !endsValue(w[i:i+3])) {
 			i += n
 			continue
 		}
@@ -34,12 +34,21 @@ func parseValue(w []byte, g gap, line, percent, final bool) (end int, more bool)
 		if isSpace(c) || c < 0x20 || c == 0x7f || c == '"' || c == '\'' || c == '`' || n > 0 || c == '<' {
 			return i, false
 		}
-		if !line && strings.IndexByte(",;<>|&)}](", c) >= 0 {
+		if !line && strings.IndexByte(",;<>|&)}]([", c) >= 0 {
 			return i, false
 		}
 		i++
 	}
 	return i, !final
+}
+
+// endsValue reports whether a percent-escape stands for what ends a value.
+func endsValue(e []byte) bool {
+	switch strings.ToUpper(string(e)) {
+	case "%26", "%22", "%27", "%20", "%0A", "%0D", "%09", "%3B", "%2C", "%3C", "%3E", "%7D", "%5D":
+		return true
+	}
+	return false
 }
 
 // trim takes the punctuation of a sentence off the end.
@@ -58,7 +67,7 @@ func stands(v []byte) bool {
 			return true
 		}
 		end := word.run(v, 1)
-		if len(v) > 1 && !isDigit(v[1]) && end > 2 && (end == len(v) || v[end] == '/' || v[end] == '.' || v[end] == ':' || v[end] == '}') {
+		if len(v) > 1 && !isDigit(v[1]) && end > 2 && (end == len(v) || v[end] == '/' || v[end] == '.' || v[end] == ':' || v[end] == '}' || v[end] == '-' || v[end] == '[') {
 			return true
 		}
 	}
@@ -84,28 +93,31 @@ func wordy(v []byte) bool {
 	return parts > 0
 }
 
-// plainPart: letters in a usual case with a short number before or after.
+// plainPart: words run together as in code, with few figures: userName,
+// OAuth2Token, ASAuthorizationProvider. In random letters the case turns more
+// often.
 func plainPart(p []byte) bool {
-	letters := bytes.Trim(p, "0123456789")
-	if len(letters) == 0 {
-		return len(p) <= 19
+	figures, turns := 0, 0
+	for i, c := range p {
+		switch {
+		case isDigit(c):
+			figures++
+			if i > 0 && isLetter(p[i-1]) && i < len(p)-1 {
+				turns++
+			}
+		case !isLetter(c):
+			return false
+		case i > 0 && isUpper(c) && isLower(p[i-1]), i > 1 && isLower(c) && isUpper(p[i-1]) && isUpper(p[i-2]):
+			turns++
+		}
 	}
-	if len(p)-len(letters) > 4 {
+	switch {
+	case figures == len(p):
+		return len(p) <= 19
+	case figures > 4, isDigit(p[0]) && isDigit(p[len(p)-1]):
 		return false
 	}
-	turns := 0
-	for i, c := range letters {
-		if !isLetter(c) {
-			return false
-		}
-		if i > 0 && isUpper(c) && isLower(letters[i-1]) {
-			turns++
-		}
-		if i > 1 && isLower(c) && isUpper(letters[i-1]) && isUpper(letters[i-2]) {
-			turns++
-		}
-	}
-	return turns*4 <= len(letters) && !(len(letters) > 24 && turns > 3)
+	return turns*4 <= len(p)-figures
 }
 
 // random reports whether v looks drawn at random: least bytes long, letters and
