@@ -56,7 +56,7 @@ func (l *Log) lead() {
 func (l *Log) appendBatch(batch []*pending) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := error(ErrAudit)
+	err := ErrClosed
 	if l.keys != nil {
 		err = l.locked(func() error {
 			if err := l.load(""); err != nil {

@@ -81,6 +81,7 @@ type Report struct {
 var (
 	ErrAudit  = errors.New("audit log cannot be written")
 	ErrBroken = errors.New("audit log was altered or cut")
+	ErrClosed = errors.New("audit log is closed")
 )
 
 // Limits of what a record may carry; longer text is cut, more names are refused.

@@ -26,6 +26,7 @@ type Log struct {
 	dir     string
 	now     func() time.Time
 	maxFile uint64
+	wait    time.Duration // for another process's append
 
 	mu     sync.Mutex // over all below
 	keys   []*keys    // the current ones first; nil when closed
@@ -49,7 +50,7 @@ func open(dir string, masters [][]byte, after string) (*Log, error) {
 	if len(masters) == 0 {
 		return nil, fmt.Errorf("open audit log: no key: %w", ErrAudit)
 	}
-	l := &Log{dir: dir, now: time.Now, maxFile: maxFile}
+	l := &Log{dir: dir, now: time.Now, maxFile: maxFile, wait: lockWait}
 	for _, m := range masters {
 		l.keys = append(l.keys, newKeys(m))
 	}
@@ -117,7 +118,7 @@ func (l *Log) Close() error {
 
 // locked runs f while no other process writes.
 func (l *Log) locked(f func() error) error {
-	unlock, err := lockDir(l.dir)
+	unlock, err := lockDir(l.dir, l.wait)
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func (l *Log) locked(f func() error) error {
 // load reads the mark and brings it up to the log's end. Without a mark there
 // may be no log either: one is started.
 func (l *Log) load(after string) error {
-	b, err := os.ReadFile(filepath.Join(l.dir, markFile))
+	b, err := readFile(filepath.Join(l.dir, markFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -136,7 +137,13 @@ func (l *Log) load(after string) error {
 			if l.mark == nil || l.mark.gen != m.gen {
 				l.mark, l.cur, l.mac = m, k, hmac.New(sha256.New, k.chain)
 			}
-			return l.catchUp()
+			if err := l.catchUp(); err != nil {
+				return err
+			}
+			if l.mark.n == (l.mark.epoch+1)*epochSize {
+				return l.extendAndSeal(nil) // who wrote the last record was killed before it could sign
+			}
+			return nil
 		}
 	}
 	names, err := filepath.Glob(filepath.Join(l.dir, "audit-*.jsonl"))
@@ -238,8 +245,11 @@ func (l *Log) writeMark(both bool) error {
 	return nil
 }
 
-func (l *Log) path(no uint64) string {
-	return filepath.Join(l.dir, fmt.Sprintf("audit-%06d.jsonl", no))
+func (l *Log) path(no uint64) string { return filePath(l.dir, no) }
+
+// filePath is where the file with a number, from 1, lies.
+func filePath(dir string, no uint64) string {
+	return filepath.Join(dir, fmt.Sprintf("audit-%06d.jsonl", no))
 }
 
 // openFile returns the log's file with a number, kept open.

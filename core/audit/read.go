@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"os"
 	"slices"
 	"time"
 )
@@ -44,7 +43,7 @@ func (l *Log) Entries() iter.Seq2[Entry, error] {
 func (l *Log) lines() iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for no := uint64(1); ; no++ {
-			f, err := os.Open(l.path(no))
+			f, err := openRead(l.path(no))
 			if errors.Is(err, fs.ErrNotExist) && no > 1 {
 				return
 			}
@@ -81,6 +80,25 @@ func readLines(f io.Reader, yield func([]byte, error) bool) bool {
 			return false
 		}
 	}
+}
+
+// Checkpoint returns the newest signed checkpoint, a note that a witness can
+// keep: a log that later has fewer lines, or another root for these, was cut or
+// replaced. It is empty before the first epoch's end.
+func (l *Log) Checkpoint() (string, error) {
+	var last sealLine
+	for line, err := range l.lines() {
+		if err != nil {
+			return "", err
+		}
+		if !bytes.HasPrefix(line, []byte(sealPrefix)) {
+			continue
+		}
+		if err := json.Unmarshal(line, &last); err != nil {
+			return "", fmt.Errorf("read audit log: malformed checkpoint: %w", ErrBroken)
+		}
+	}
+	return last.Note, nil
 }
 
 // Show returns the newest n entries (0: all), oldest first.

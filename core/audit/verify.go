@@ -7,6 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 )
@@ -31,47 +35,116 @@ type scan struct {
 	next    string // verifier of the current epoch
 	log     string
 	tree    tree
+	end     *mark // where the log ended
+	passed  bool  // that end was met
 }
 
 // errFound ends a scan at the first bad line, which the report names.
 var errFound = errors.New("found")
 
-// Verify checks every line of every file: its MAC over itself and the line
-// before, the signatures of the epochs, the tree that they sign, and that the
-// log does not end before the mark. The error is for what cannot be read; what
-// was altered is in the report.
+// Verify checks the log; see the function Verify.
 func (l *Log) Verify() (Report, error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.keys == nil {
-		return Report{}, writeError("verify", ErrAudit)
+	keys := l.keys
+	l.mu.Unlock()
+	if keys == nil {
+		return Report{}, fmt.Errorf("verify audit log: %w", ErrClosed)
 	}
-	s := &scan{keys: l.keys}
-	var end mark
-	err := l.locked(func() error { // the log stands still meanwhile
-		if l.mark != nil {
-			end = *l.mark
-		}
-		for line, err := range l.lines() {
-			if err != nil {
-				return err
-			}
-			if err := s.line(line); err != nil {
-				return err
-			}
-		}
-		return s.flush()
-	})
-	if err == nil && (s.lines < end.lines || s.lines == end.lines && s.mac != end.mac) {
-		err = s.bad(s.n+1, "the log ends here, but there were %d records", end.n)
+	return verify(l.dir, keys)
+}
+
+// Verify checks every line of every file of the log in dir: its MAC over itself
+// and the line before, the signatures of the epochs, the tree that they sign,
+// and that the log does not end before its mark. It needs no Log, since one
+// that was altered may not open. The error is for what cannot be read; what was
+// altered is in the report. Lines that are appended meanwhile are not looked at.
+func Verify(dir string, masters [][]byte) (Report, error) {
+	var keys []*keys
+	for _, m := range masters {
+		k := newKeys(m)
+		defer k.wipe()
+		keys = append(keys, k)
 	}
+	return verify(dir, keys)
+}
+
+func verify(dir string, keys []*keys) (Report, error) {
+	end, sizes, err := standing(dir, keys)
+	if err != nil {
+		return Report{}, fmt.Errorf("verify audit log: %w", err)
+	}
+	s := &scan{keys: keys, end: end}
+	err = s.files(dir, sizes)
 	if errors.Is(err, errFound) {
-		err = nil
+		return s.report, nil
 	}
-	if s.report.Bad == 0 {
-		s.report.Records = s.n
+	if err != nil {
+		return s.report, fmt.Errorf("verify audit log: %w", err)
 	}
-	return s.report, err
+	s.report.Records = s.n
+	return s.report, nil
+}
+
+// standing returns the newest mark, nil if there is none that is sound, and
+// the sizes of the files, as they stand at one time.
+func standing(dir string, keys []*keys) (end *mark, sizes []int64, err error) {
+	unlock, err := lockDir(dir, lockWait)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	b, err := readFile(filepath.Join(dir, markFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	for _, k := range keys {
+		if m := newestMark(b, k); m != nil {
+			end = m
+			break
+		}
+	}
+	for no := uint64(1); ; no++ {
+		info, err := os.Lstat(filePath(dir, no))
+		if errors.Is(err, fs.ErrNotExist) {
+			return end, sizes, nil
+		} else if err != nil {
+			return nil, nil, err
+		}
+		sizes = append(sizes, info.Size())
+	}
+}
+
+// files scans the files and then holds their end against the mark.
+func (s *scan) files(dir string, sizes []int64) error {
+	for i, size := range sizes {
+		f, err := openRead(filePath(dir, uint64(i+1)))
+		if err != nil {
+			return err
+		}
+		readLines(io.LimitReader(f, size), func(line []byte, e error) bool {
+			if err = e; err == nil {
+				err = s.line(line)
+			}
+			return err == nil
+		})
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	switch {
+	case s.end == nil && s.lines == 0:
+		return nil // no log yet
+	case s.end == nil:
+		return s.bad(s.n+1, "the mark of where the log ends is missing or damaged")
+	case s.lines < s.end.lines:
+		return s.bad(s.n+1, "the log ends after record %d, it had %d", s.n, s.end.n)
+	case !s.passed:
+		return s.bad(s.n+1, "this log is not the one that was written here")
+	}
+	return nil
 }
 
 // bad notes the first bad record.
@@ -121,6 +194,9 @@ func (s *scan) advance(mac [macSize]byte) {
 	s.mac = mac
 	s.tree = s.tree.add(s.lines, mac)
 	s.lines++
+	if s.end != nil && s.lines == s.end.lines {
+		s.passed = mac == s.end.mac
+	}
 }
 
 // flush checks the gathered records on all cores and names the first bad one.
