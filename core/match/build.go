@@ -27,6 +27,7 @@ func (t *tier) settle(needles []int) {
 	if t.crowd, n = newCrowd(&t.tails, needles, maxCrowd); n == 0 {
 		t.crowd = nil
 	}
+	t.only = n == len(t.id)
 	for _, k := range needles[:n] {
 		t.callCrowd(k)
 	}

@@ -37,6 +37,17 @@ func (c *Scratch) ask(start, end int) {
 	c.near = append(c.near, stretch{start, end})
 }
 
+// crowded reports whether the crowd was asked about a long stretch, and then
+// gives it the rest of the block: it need not be asked again at each gram.
+func (c *Scratch) crowded() bool {
+	n := len(c.near)
+	if n == 0 || c.near[n-1].end-c.near[n-1].start < 4096 {
+		return false
+	}
+	c.near[n-1].end = len(c.b.Bytes)
+	return true
+}
+
 // newCrowd makes an automaton of as many of the members as fit a table of most
 // states. It returns how many those are.
 func newCrowd(t *tails, members []int, most int) (*crowd, int) {

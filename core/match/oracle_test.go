@@ -165,6 +165,15 @@ func everyCut(n int) [][]int {
 	return append(all, each)
 }
 
+// someCuts is every cut, or in short mode no cut and byte by byte.
+func someCuts(n int) [][]int {
+	all := everyCut(n)
+	if testing.Short() {
+		all = [][]int{nil, all[len(all)-1]}
+	}
+	return all
+}
+
 func randomCuts(r *rand.Rand, n int) []int {
 	c := make([]int, r.IntN(6))
 	for i := range c {

@@ -14,6 +14,7 @@ type tier struct {
 	filter
 	crowd  *crowd        // needles that the filter cannot take, or nil
 	pool   *pool         // needles that the crowd cannot take, or nil
+	only   bool          // all needles are in the crowd
 	counts sketch        // while it is built
 	all    func() *crowd // all needles, made when the budget is first exceeded; nil if they are too many
 	word   bool
@@ -103,6 +104,9 @@ func (t *tier) find(c *Scratch) {
 		i = t.scan(c, i)
 		for _, x := range c.found[:c.n] {
 			t.check(c, x.i, x.h)
+		}
+		if t.only && c.crowded() {
+			break
 		}
 		if c.work > budget*i+64<<10 {
 			if all := t.all(); all != nil {

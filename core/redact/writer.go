@@ -108,7 +108,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 			// Copy a little behind what is held: when it is decided, the rest can be
 			// searched where it is.
 			n = min(n, size)
-			size *= 2
+			size *= 4
 			w.buf = append(w.buf, rest[:n]...)
 			w.step(w.buf, false)
 		}

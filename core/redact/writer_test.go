@@ -104,7 +104,11 @@ func TestHostileStreams(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	needles := named(token + "|" + phrase + "|1234|hunter2!|aaaaaaaaaaaaaaab")
 	for _, lanes := range []Lanes{All, Exact, Exact | Encoded, Squeezed, Fragments, Squeezed | Fragments} {
-		for range 25 {
+		rounds := 25
+		if testing.Short() {
+			rounds = 3
+		}
+		for range rounds {
 			stream := hostile(r, needles, 250)
 			checkStream(t, needles, Options{Lanes: lanes}, stream, nil, randomCuts(r, len(stream)), randomCuts(r, len(stream)))
 		}
