@@ -42,6 +42,9 @@ func explain(err error) fault {
 	if f := (fault{}); errors.As(err, &f) {
 		return f
 	}
+	if n := (needsValue{}); errors.As(err, &n) {
+		return n.fault
+	}
 	for _, row := range []struct {
 		is         error
 		code, hint string

@@ -51,12 +51,13 @@ type Tools struct {
 	intercepted atomic.Int64
 	sessions    sessions
 	guard       *guard
+	asker       asker
 	turns       chan struct{} // one for each grant under way
 }
 
 // New returns the tools; Register adds them to a server.
 func New(c Config) *Tools {
-	return &Tools{c: c, guard: newGuard(c.Redact.Scanners), turns: make(chan struct{}, grantsAtOnce)}
+	return &Tools{c: c, guard: newGuard(c.Redact.Scanners), asker: newAsker(), turns: make(chan struct{}, grantsAtOnce)}
 }
 
 // Close ends every session.
@@ -172,7 +173,7 @@ func (t *Tools) handler(row tool, known map[string]bool) server.ToolHandlerFunc 
 		}
 		var out any
 		if err == nil {
-			out, err = row.handle(c)
+			out, err = t.attend(c, row)
 		}
 		if err != nil {
 			return failed(explain(err)), nil

@@ -52,12 +52,14 @@ func (t *Tools) write(c *call, mode agent.PutMode) (any, error) {
 	if err := a.oneWay(); err != nil {
 		return nil, err
 	}
-	value, how, err := t.value(c, &a, ref)
+	put := agent.PutRequest{Ref: ref, Mode: mode, Tags: a.Tags, Reason: a.Reason}
+	value, how, err := t.value(c, &a, put)
 	if err != nil {
 		return nil, err
 	}
 	defer value.Wipe()
-	info, err := c.vault.Put(c.ctx, agent.PutRequest{Ref: ref, Value: value, Mode: mode, Tags: a.Tags, Reason: a.Reason})
+	put.Value = value
+	info, err := c.vault.Put(c.ctx, put)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +101,7 @@ func (a *writeArgs) oneWay() error {
 	return nil
 }
 
-func (t *Tools) value(c *call, a *writeArgs, ref secret.Ref) (secret.Value, string, error) {
+func (t *Tools) value(c *call, a *writeArgs, put agent.PutRequest) (secret.Value, string, error) {
 	switch {
 	case a.Value != nil:
 		return secret.Value{}, "", fault{"denied_by_policy",
@@ -118,8 +120,8 @@ func (t *Tools) value(c *call, a *writeArgs, ref secret.Ref) (secret.Value, stri
 		v, err := t.commandOutput(c.ctx, a)
 		return v, "command", err
 	}
-	return secret.Value{}, "", fault{"value_needed", "the user has to enter the value",
-		fmt.Sprintf("ask the user to run: ov secret set %s", ref)}
+	return secret.Value{}, "", needsValue{fault{"value_needed", "the user has to enter the value",
+		fmt.Sprintf("ask the user to run: ov secret set %s", put.Ref)}, put}
 }
 
 func or0(n, otherwise int) int {
