@@ -185,7 +185,7 @@ func (m *Manifest) completeRules() error {
 		longest = max(longest, r.Before+r.After)
 	}
 	if m.MaxWindow == 0 {
-		m.MaxWindow = longest
+		m.MaxWindow = min(longest, scan.MaxWindow)
 	}
 	if longest > m.MaxWindow {
 		return fmt.Errorf("a window of %d bytes is longer than max_window %d", longest, m.MaxWindow)
