@@ -126,7 +126,7 @@ func (c *cli) report(cmd *cobra.Command, err error) int {
 	if h := hint(err); h != "" {
 		c.say("hint: %s", h)
 	}
-	if cmd != nil && cmd.Name() == "run" {
+	if cmd != nil && (cmd.Name() == "run" || cmd.Name() == "shell") {
 		return runCode(err)
 	}
 	return exitCode(err)

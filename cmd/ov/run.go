@@ -24,6 +24,8 @@ type runFlags struct {
 	pristine, keep     bool
 	pty, noPTY         bool
 	deliver, templates []string
+	shell              bool     // it is ov shell
+	environ            []string // on top of ours
 	timeout            time.Duration
 }
 
@@ -113,7 +115,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 		return fmt.Errorf("find working directory: %w", err)
 	}
 	r := broker.Request{
-		Argv: argv, Dir: dir, Environ: os.Environ(), Pristine: f.pristine, KeepExisting: f.keep,
+		Argv: argv, Dir: dir, Environ: append(os.Environ(), f.environ...), Shell: f.shell, Pristine: f.pristine, KeepExisting: f.keep,
 		Wants: wants, Space: cfg.Context(), Redact: mask, Timeout: f.timeout, Reason: f.reason,
 		Deliver: deliver, Templates: templates,
 		Stdin: c.in, Stdout: out.stdout, Stderr: out.stderr, Terminal: terminal, Relay: true,

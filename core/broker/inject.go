@@ -19,6 +19,9 @@ func (r *Request) declare(path string) agent.GrantRequest {
 	if !r.Pristine {
 		g.Inherited = scrub(r.Environ)
 	}
+	if r.Shell {
+		g.Kind = agent.GrantSession
+	}
 	if r.Wants == nil {
 		g.App, g.Env = r.Space.App, r.Space.Env
 	}

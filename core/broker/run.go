@@ -48,6 +48,7 @@ type Request struct {
 	Timeout      time.Duration // 0: none
 	Grace        time.Duration // between TERM and KILL; 0: 2 s
 	Reason       string
+	Shell        bool // the command is a person's shell: a session, to policy
 
 	Stdin          *os.File
 	Stdout, Stderr io.Writer
@@ -150,7 +151,8 @@ func (r *Request) complete(ctx context.Context, a Agent, done agent.Completion, 
 // spec is the child. A secret on its stdin takes the place of ours.
 func (r *Request) spec(path string, given *injection) proc.Spec {
 	r.keys = &typed{}
-	s := proc.Spec{Path: path, Args: r.Argv, Env: given.env, Dir: r.Dir, Stdin: r.Stdin, Extra: given.files.Extra, Terminal: r.Terminal, Relay: r.Relay, Typed: r.keys.add}
+	s := proc.Spec{Path: path, Args: r.Argv, Env: given.env, Dir: r.Dir, Stdin: r.Stdin, Extra: given.files.Extra, Terminal: r.Terminal,
+		Relay: r.Relay, Leader: r.Leader, Typed: r.keys.add}
 	if given.stdin != nil {
 		s.Stdin = given.stdin
 		if t := r.Terminal; t != nil {

@@ -74,11 +74,19 @@ func pollable(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// copySettings makes the pseudo-terminal look like ours: keys, size.
+// copySettings makes the pseudo-terminal look like ours. When somebody else may be using ours, a shell at its prompt or a pager
+// in the same pipeline, its settings are theirs, and the kernel's are better.
 func (c *console) copySettings() error {
 	t, err := termios(c.device)
 	if err != nil {
 		return err
+	}
+	if !c.wanted() || !c.inForeground() {
+		utf8 := t.Iflag & unix.IUTF8
+		if t, err = termios(c.slave); err != nil {
+			return err
+		}
+		t.Iflag |= utf8
 	}
 	if err := setTermios(c.slave, t); err != nil {
 		return err
