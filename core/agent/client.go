@@ -194,13 +194,12 @@ func (c *Client) beside(ctx context.Context, s *session, request *wire.Frame, mo
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer closeFile(f)
 	restore := func() {}
 	if c.o.Password.Kind == PasswordTTY {
 		restore = keepTerminal(f)
 	}
-	request.Files = []*os.File{f}
-	for _, m := range more {
+	for _, m := range append([]*os.File{f}, more...) {
 		if m != nil {
 			request.Files = append(request.Files, m)
 		}

@@ -24,6 +24,7 @@ const (
 	PasswordCommand PasswordKind = "command"
 	PasswordStdin   PasswordKind = "stdin"
 	PasswordEnv     PasswordKind = "env"
+	PasswordKeyring PasswordKind = "keyring" // the agent has it: no descriptor
 )
 
 // A Password is where the master password comes from. Its bytes go from there
@@ -46,6 +47,12 @@ func FromFile(path string) Password {
 		}
 		return f, nil
 	}}
+}
+
+// FromKeyring lets the agent use the password that TTLs.Remember left in the
+// operating system's keyring. It unlocks; it is never a password given afresh.
+func FromKeyring() Password {
+	return Password{PasswordKeyring, func(context.Context) (*os.File, error) { return nil, nil }}
 }
 
 // FromStdin reads f, the client's standard input, to its end.

@@ -131,6 +131,9 @@ type InitRequest struct {
 type TTLs struct {
 	Idle time.Duration `json:"idle,omitempty"` // 15 minutes
 	Hard time.Duration `json:"hard,omitempty"` // 8 hours
+	// Remember puts the password into the operating system's keyring, where
+	// FromKeyring finds it.
+	Remember bool `json:"remember,omitempty"`
 }
 
 // Status describes the agent that a client would talk to.

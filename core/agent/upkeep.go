@@ -116,6 +116,16 @@ func (c *Client) Rotate(ctx context.Context) error {
 	return nil
 }
 
+// Forget takes the password out of the operating system's keyring.
+func (c *Client) Forget(ctx context.Context) error {
+	s, err := c.any(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = s.do(ctx, wire.OpForget, nil, nil, nil)
+	return err
+}
+
 // Destroy removes the vault from this machine. It cannot be undone.
 func (c *Client) Destroy(ctx context.Context) error {
 	_, err := c.fresh(ctx, wire.OpDestroy, nil)

@@ -43,6 +43,9 @@ func (a *Actor) meet(h wire.Hello) {
 	if a.Client == "" {
 		a.Client = "unnamed"
 	}
+	if filepath.Base(a.Exe) == "ov-mcp" && !strings.HasPrefix(a.Client, "mcp:") {
+		a.Client = "mcp:" + a.Client // what it is does not depend on what it says
+	}
 	a.Agent = clean(h.Agent)
 }
 

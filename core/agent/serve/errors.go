@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/agent/serve/keyring"
 	"github.com/opaquevault/ov/core/audit"
 	"github.com/opaquevault/ov/core/blob"
 	"github.com/opaquevault/ov/core/seal"
@@ -36,6 +37,8 @@ func meanings() []meaning {
 		{agent.ErrAudit, agent.ErrAudit, "nothing was decrypted; make room for, or write access to, the folder audit in OV_HOME"},
 		{audit.ErrAudit, agent.ErrAudit, "nothing was decrypted; make room for, or write access to, the folder audit in OV_HOME"},
 		{agent.ErrLocked, agent.ErrLocked, `run "ov unlock", or set OV_PASSWORD_FILE`},
+		{keyring.ErrNone, agent.ErrLocked, `"ov unlock --remember" puts it there`},
+		{keyring.ErrUnavailable, agent.ErrUnavailable, "this system has no keyring that answers; unlock without it"},
 		{vault.ErrClosed, agent.ErrLocked, `run "ov unlock", or set OV_PASSWORD_FILE`},
 		{vault.ErrNoVault, agent.ErrNoVault, `run "ov vault init"`},
 		{vault.ErrVaultExists, agent.ErrVaultExists, ""},

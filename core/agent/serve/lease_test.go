@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	gokeyring "github.com/zalando/go-keyring"
+
 	"github.com/opaquevault/ov/core/agent"
 )
 
@@ -230,5 +232,38 @@ func TestPasswordFiles(t *testing.T) {
 	c := r.client(t, func(o *agent.Options) { o.Password = agent.FromStdin(stdin) })
 	if err := c.Unlock(t.Context(), agent.TTLs{}); err != nil {
 		t.Errorf("stdin: %v", err)
+	}
+}
+
+func TestRemember(t *testing.T) {
+	gokeyring.MockInit()
+	r := newRig(t)
+	c := r.init(t, "TOKEN")
+	remembered := r.client(t, func(o *agent.Options) { o.Password = agent.FromKeyring() })
+	if err := remembered.Unlock(t.Context(), agent.TTLs{}); !errors.Is(err, agent.ErrLocked) {
+		t.Errorf("nothing is remembered: %v", err)
+	}
+	if err := r.client(t).Unlock(t.Context(), agent.TTLs{Remember: true}); err != nil {
+		t.Fatal(err)
+	}
+	c.Lock(t.Context())
+	waitLocked(t, c)
+	if err := remembered.Unlock(t.Context(), agent.TTLs{}); err != nil || locked(t, c) {
+		t.Errorf("with the keyring: %v", err)
+	}
+	// It is no password given afresh.
+	if err := remembered.Rotate(t.Context()); !errors.Is(err, agent.ErrUsage) {
+		t.Errorf("rotation with the keyring: %v", err)
+	}
+	if err := r.client(t).Passwd(t.Context(), agent.FromEnv("another password")); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []error{agent.ErrPassword, agent.ErrLocked} { // the old one is forgotten at once
+		if err := remembered.Unlock(t.Context(), agent.TTLs{}); !errors.Is(err, want) {
+			t.Errorf("after a change: %v, want %v", err, want)
+		}
+	}
+	if err := remembered.Forget(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/agent/serve/keyring"
 	"github.com/opaquevault/ov/core/agent/wire"
 	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/core/vault"
@@ -90,7 +91,16 @@ func (s *Server) try(password secret.Value, use func(secret.Value) error) (left 
 	return 0, nil
 }
 
+// opUnlock opens the vault with a password from a descriptor or, if it was put
+// there, from the keyring.
 func (s *Server) opUnlock(ctx context.Context, _ *client, f *wire.Frame) (answer, error) {
+	var w wire.PasswordArgs
+	if err := args(f, &w); err != nil {
+		return answer{}, err
+	}
+	if w.Password == string(agent.PasswordKeyring) {
+		return answer{after: giveBack}, s.unlockRemembered(ctx, w.Args)
+	}
 	var t agent.TTLs
 	kind, err := passwordArgs(f, &t)
 	if err != nil {
@@ -99,8 +109,37 @@ func (s *Server) opUnlock(ctx context.Context, _ *client, f *wire.Frame) (answer
 	if t.Idle < 0 || t.Hard < 0 {
 		return answer{}, fmt.Errorf("unlock: %w: a negative time", agent.ErrUsage)
 	}
-	err = s.ask(ctx, f.Files[0], kind, "Master password: ", func(p secret.Value) error { return s.unlock(ctx, p, t) })
+	err = s.ask(ctx, f.Files[0], kind, "Master password: ", func(p secret.Value) error {
+		if err := s.unlock(ctx, p, t); err != nil || !t.Remember {
+			return err
+		}
+		return keyring.Set(s.c.Home, p)
+	})
 	return answer{after: giveBack}, err
+}
+
+// unlockRemembered opens the vault with the password in the keyring. One that
+// is wrong, since it was changed, is forgotten.
+func (s *Server) unlockRemembered(ctx context.Context, raw json.RawMessage) error {
+	var t agent.TTLs
+	if len(raw) > 0 && json.Unmarshal(raw, &t) != nil || t.Idle < 0 || t.Hard < 0 {
+		return fmt.Errorf("unlock: %w: arguments are not as they should be", agent.ErrUsage)
+	}
+	if !s.hasVault() {
+		return vault.ErrNoVault
+	}
+	p, err := keyring.Get(s.c.Home)
+	if err != nil {
+		return err
+	}
+	if _, err = s.try(p, func(p secret.Value) error { return s.unlock(ctx, p, t) }); errors.Is(err, vault.ErrPassword) {
+		keyring.Delete(s.c.Home)
+	}
+	return err
+}
+
+func (s *Server) opForget(context.Context, *client, *wire.Frame) (answer, error) {
+	return answer{}, keyring.Delete(s.c.Home)
 }
 
 // withFresh asks for the password for one operation, whether or not the vault

@@ -45,6 +45,7 @@ const (
 	OpPending       = "pending"
 	OpApprove       = "approve"
 	OpRefuse        = "refuse"
+	OpForget        = "forget"    // the password in the keyring
 	OpPage          = "page"      // puts up a page for a person's browser
 	OpPageWait      = "page_wait" // until it is answered
 	OpRestoreBackup = "restore_backup"
