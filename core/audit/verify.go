@@ -12,31 +12,28 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync"
 )
-
-// verifyBatch is how many lines one goroutine checks at a time.
-const verifyBatch = 2048
 
 // A scan is a verification under way.
 type scan struct {
 	keys   []*keys
 	report Report
 
-	batch   []byte // lines one after another
-	ends    []int  // their ends in batch
-	numbers []uint64
-	mac     [macSize]byte // of the last line
-	first   [macSize]byte // of the line before the batch
-	cur     *keys
-	lines   uint64
-	n       uint64 // records so far
-	epoch   uint64
-	next    string // verifier of the current epoch
-	log     string
-	tree    tree
-	end     *mark // where the log ended
-	passed  bool  // that end was met
+	batch  []byte          // records of one epoch, one after another
+	ends   []int           // their ends in batch
+	macs   [][macSize]byte // their MACs, once checked
+	mac    [macSize]byte   // of the line before the batch
+	cur    *keys
+	lines  uint64
+	n      uint64 // records so far
+	epoch  uint64
+	next   string // verifier of the current epoch
+	log    string
+	tree   tree
+	end    *mark // where the log ended
+	passed bool  // that end was met
 }
 
 // errFound ends a scan at the first bad line, which the report names.
@@ -154,42 +151,35 @@ func (s *scan) bad(n uint64, format string, args ...any) error {
 	return errFound
 }
 
-// line takes the next line. Records are gathered and checked in batches;
-// before a line of another kind the batch is finished.
+// line takes the next line. Records are gathered and checked in batches, on all
+// cores; before a line of another kind the batch is finished.
 func (s *scan) line(line []byte) error {
-	body, mac, ok := splitLine(line)
-	if !ok {
-		if err := s.flush(); err != nil {
-			return err
-		}
-		return s.bad(s.n+1, "malformed line")
-	}
 	if special(line) {
 		if err := s.flush(); err != nil {
 			return err
+		}
+		body, mac, ok := splitLine(line)
+		if !ok {
+			return s.bad(s.n+1, "malformed line")
 		}
 		return s.special(line, body, mac)
 	}
 	if s.cur == nil {
 		return s.bad(1, "the log does not begin with a start line")
 	}
-	s.n++
-	if s.n > (s.epoch+1)*epochSize {
+	if s.n == (s.epoch+1)*epochSize {
 		if err := s.flush(); err != nil {
 			return err
 		}
-		return s.bad(s.n, "the line that signs records %d to %d is missing", s.epoch*epochSize+1, s.n-1)
+		return s.bad(s.n+1, "the line that signs records %d to %d is missing", s.epoch*epochSize+1, s.n)
 	}
+	s.n++
 	s.batch = append(s.batch, line...)
 	s.ends = append(s.ends, len(s.batch))
-	s.numbers = append(s.numbers, s.n)
-	s.advance(mac)
-	if len(s.ends) >= verifyBatch*runtime.GOMAXPROCS(0) {
-		return s.flush()
-	}
 	return nil
 }
 
+// advance takes a line whose MAC was found right.
 func (s *scan) advance(mac [macSize]byte) {
 	s.mac = mac
 	s.tree = s.tree.add(s.lines, mac)
@@ -199,47 +189,57 @@ func (s *scan) advance(mac [macSize]byte) {
 	}
 }
 
-// flush checks the gathered records on all cores and names the first bad one.
+// flush checks the gathered records and names the first bad one.
 func (s *scan) flush() error {
-	if len(s.ends) == 0 {
-		s.first = s.mac
+	n := len(s.ends)
+	if n == 0 {
 		return nil
 	}
-	workers := min(runtime.GOMAXPROCS(0), (len(s.ends)+255)/256)
-	size := (len(s.ends) + workers - 1) / workers
+	if cap(s.macs) < n {
+		s.macs = make([][macSize]byte, n, epochSize)
+	}
+	s.macs = s.macs[:n]
+	workers := min(runtime.GOMAXPROCS(0), (n+63)/64)
+	size := (n + workers - 1) / workers
 	worst := make([]int, workers)
 	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() { worst[w] = s.check(w*size, min((w+1)*size, len(s.ends))) })
+	for w := 1; w < workers; w++ {
+		wg.Go(func() { worst[w] = s.check(w*size, min((w+1)*size, n)) })
 	}
+	worst[0] = s.check(0, min(size, n))
 	wg.Wait()
+	first := s.n - uint64(n) + 1 // number of the batch's first record
 	for _, i := range worst {
 		if i >= 0 {
-			return s.bad(s.numbers[i], "record %d was altered, moved or removed, or the one before it was", s.numbers[i])
+			bad := first + uint64(i)
+			return s.bad(bad, "record %d was altered, moved or removed, or the one before it was", bad)
 		}
 	}
-	s.batch, s.ends, s.numbers = s.batch[:0], s.ends[:0], s.numbers[:0]
-	s.first = s.mac
+	for _, mac := range s.macs {
+		s.advance(mac)
+	}
+	s.batch, s.ends = s.batch[:0], s.ends[:0]
 	return nil
 }
 
-// check returns the first of the batch's lines from..to whose MAC does not
-// hold or whose number is wrong, or -1.
+// check returns the first of the batch's lines from..to that is malformed, or
+// whose MAC or number is wrong, or -1. It leaves their MACs in macs.
 func (s *scan) check(from, to int) int {
 	h := hmac.New(sha256.New, s.cur.chain)
-	prev := s.first
+	prev := s.mac
 	if from > 0 {
-		_, prev, _ = splitLine(s.lineAt(from - 1))
+		_, prev, _ = splitLine(s.lineAt(from - 1)) // when malformed, it is found by who checks it
 	}
-	var number []byte
+	first := s.n - uint64(len(s.ends)) + 1
+	number := []byte(`{"n":`)
 	for i := from; i < to; i++ {
 		line := s.lineAt(i)
-		body, mac, _ := splitLine(line) // it was split before
-		number = fmt.Appendf(number[:0], `{"n":%d,`, s.numbers[i])
-		if want := chain(h, prev, body); !bytes.HasPrefix(line, number) || want != mac {
+		body, mac, ok := splitLine(line)
+		number = append(strconv.AppendUint(number[:len(`{"n":`)], first+uint64(i), 10), ',')
+		if !ok || !bytes.HasPrefix(line, number) || chain(h, prev, body) != mac {
 			return i
 		}
-		prev = mac
+		s.macs[i], prev = mac, mac
 	}
 	return -1
 }
@@ -271,7 +271,6 @@ func (s *scan) special(line, body []byte, mac [macSize]byte) error {
 		return s.bad(s.n+1, "after record %d the log goes on under an unknown key", s.n)
 	}
 	s.advance(mac)
-	s.first = mac
 	return nil
 }
 
@@ -297,7 +296,6 @@ func (s *scan) start(line, body []byte, mac [macSize]byte) error {
 	}
 	s.next, s.log = first.Next, "ov-audit/"+first.Start
 	s.advance(mac)
-	s.first = mac
 	return nil
 }
 
@@ -317,6 +315,5 @@ func (s *scan) seal(line []byte, mac [macSize]byte) error {
 	s.epoch++
 	s.report.Epochs++
 	s.advance(mac)
-	s.first = mac
 	return nil
 }

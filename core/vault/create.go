@@ -41,12 +41,15 @@ func Create(ctx context.Context, st blob.Store, dir string, password secret.Valu
 	if password.Len() == 0 {
 		return nil, Kit{}, fmt.Errorf("create vault: empty password: %w", ErrPassword)
 	}
-	if _, err := st.Head(ctx); err == nil {
-		return nil, Kit{}, fmt.Errorf("create vault: %w", ErrVaultExists)
-	} else if !errors.Is(err, blob.ErrEmpty) {
-		return nil, Kit{}, storeError("create", err)
-	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
+	}
+	lock, err := lockFiles(dir) // two at once would overwrite each other's device file
+	if err != nil {
+		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
+	}
+	defer lock.Close()
+	if err := vacant(ctx, st, dir); err != nil {
 		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
 	}
 	suite := o.Suite
@@ -92,6 +95,30 @@ func Create(ctx context.Context, st blob.Store, dir string, password secret.Valu
 		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
 	}
 	return v, Kit{Vault: v.ID(), Key: seal.FormatSecretKey(dev.secretKey, id)}, nil
+}
+
+// vacant reports whether a vault may be made: the store is empty, and dir is not
+// that of a vault whose store is merely gone. What a Create left that was cut
+// short is nobody's vault.
+func vacant(ctx context.Context, st blob.Store, dir string) error {
+	if _, err := st.Head(ctx); err == nil {
+		return ErrVaultExists
+	} else if !errors.Is(err, blob.ErrEmpty) {
+		return storeError("read", err)
+	}
+	dev, err := readDevice(dir)
+	if errors.Is(err, ErrNoVault) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer dev.wipe()
+	key := seal.DeviceSubkey(dev.secretKey, dev.vault, "seen")
+	defer clear(key)
+	if last, _, err := readSeen(dir, key); err == nil && last.seq > 0 {
+		return fmt.Errorf("its store is missing, its Secret Key is here: %w", ErrVaultExists)
+	}
+	return nil
 }
 
 // firstState is what a vault's first commit is made from: nothing, signed by

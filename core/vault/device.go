@@ -153,6 +153,9 @@ func replaceFile(path string, b []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
+// lockFiles takes the lock under which the device file is replaced.
+func lockFiles(dir string) (*os.File, error) { return openLocked(filepath.Join(dir, "device.lock")) }
+
 // openLocked opens or makes a file, 0600, and waits until no other process has
 // it locked. Closing it lets go of the lock.
 func openLocked(path string) (*os.File, error) {

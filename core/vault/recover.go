@@ -74,6 +74,14 @@ func (v *Vault) enrol(ctx context.Context, dev *device, master *seal.Master) err
 	if err := os.MkdirAll(v.dir, 0o700); err != nil {
 		return err
 	}
+	lock, err := lockFiles(v.dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if _, err := os.Lstat(filepath.Join(v.dir, deviceFile)); !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(ErrVaultExists, err)
+	}
 	if err := dev.write(v.dir); err != nil {
 		return err
 	}
@@ -96,8 +104,12 @@ func (v *Vault) enrol(ctx context.Context, dev *device, master *seal.Master) err
 // the store opens nowhere but with the recovery kit. The store is the caller's.
 func Destroy(dir string) error {
 	var errs []error
-	for _, name := range []string{deviceFile, seenFile} {
-		path := filepath.Join(dir, name)
+	paths, err := filepath.Glob(filepath.Join(dir, "."+deviceFile+"-*")) // of a write that was cut short
+	errs = append(errs, err)
+	for _, name := range []string{deviceFile, seenFile, "device.lock"} {
+		paths = append(paths, filepath.Join(dir, name))
+	}
+	for _, path := range paths {
 		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
 			// Best effort: a journal or a flash drive may keep the old bytes.
 			errs = append(errs, os.WriteFile(path, bytes.Repeat([]byte{0}, int(info.Size())), 0o600))

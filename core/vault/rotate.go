@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/opaquevault/ov/core/blob"
@@ -26,7 +25,7 @@ func (v *Vault) Rotate(ctx context.Context, password secret.Value, before Before
 	}
 	defer dev.wipe()
 	defer by.master.Wipe()
-	lock, err := openLocked(filepath.Join(v.dir, "rotate.lock")) // two at once would undo each other's device file
+	lock, err := lockFiles(v.dir) // two at once would undo each other's device file
 	if err != nil {
 		return fmt.Errorf("rotate keys: %w", err)
 	}

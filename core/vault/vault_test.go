@@ -1,9 +1,11 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -183,5 +185,74 @@ func TestHammerWriters(t *testing.T) {
 	var st blob.Store = h.store()
 	if head, err := st.Head(t.Context()); err != nil || head.Seq < 2 {
 		t.Error(head.Seq, err)
+	}
+}
+
+// Two that make a vault at once: one does, and what it made opens.
+func TestCreateTwice(t *testing.T) {
+	h := newHome(t)
+	errs := make([]error, 4)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { _, _, errs[i] = Create(t.Context(), h.store(), h.dir, text(password), Options{}) })
+	}
+	wg.Wait()
+	made := 0
+	for _, err := range errs {
+		if err == nil {
+			made++
+		} else if !errors.Is(err, ErrVaultExists) {
+			t.Error(err)
+		}
+	}
+	if made != 1 {
+		t.Errorf("%d made a vault", made)
+	}
+	v := h.unlock()
+	put(t, v, "TOKEN", "value")
+	v.Close()
+	// The store is gone: the Secret Key beside it is what a backup needs.
+	if err := os.Rename(filepath.Join(h.dir, "vault.db"), filepath.Join(h.dir, "moved.db")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Create(t.Context(), sqlite.Open(filepath.Join(h.dir, "new.db")), h.dir, text(password), Options{}); !errors.Is(err, ErrVaultExists) {
+		t.Errorf("over a vault whose store is gone: %v", err)
+	}
+}
+
+// The keys lie where the caller wants them, and Close leaves none.
+func TestKeyMemory(t *testing.T) {
+	h := newHome(t)
+	var all [][]byte
+	o := Options{Alloc: func(n int) []byte { b := make([]byte, n); all = append(all, b); return b }}
+	v := h.create(o)
+	put(t, v, "TOKEN", "value")
+	if err := v.Rotate(t.Context(), text(password), yes); err != nil {
+		t.Fatal(err)
+	}
+	held := 0
+	for _, b := range all {
+		if !bytes.Equal(b, make([]byte, len(b))) {
+			held++
+		}
+	}
+	// Vault key, seen, device key, mark, two audit keys, and two of the environment.
+	if held != 8 {
+		t.Errorf("%d keys held of %d handed out", held, len(all))
+	}
+	v.Close()
+	for i, b := range all {
+		if !bytes.Equal(b, make([]byte, len(b))) {
+			t.Errorf("key %d of %d bytes is left after Close", i, len(b))
+		}
+	}
+	if _, err := v.Names(t.Context(), "shop", "development"); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	if _, err := v.Put(t.Context(), ref(t, "TOKEN"), text("value"), PutOptions{}); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	if v.AuditKeys() != nil || v.Derive("x") != nil {
+		t.Error("keys after Close")
 	}
 }
