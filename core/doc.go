@@ -3,11 +3,18 @@
 //	secret    Value, which cannot print itself, and Ref, which names it
 //	scan      Rule, Span, Scanner: what a pattern scanner declares and answers
 //	config    which home, app and environment a command means; .ov.yaml, trust
-//	broker    Run: values, environment and pipes meet; Mask
-//	policy    who may use which secret for what: rules, first match wins
-//	agent     what clients say to ov-agent, the one program that holds keys
+//	broker    Run: values, environment and pipes meet; Mask, Session
+//	redact    Writer: an io.Writer that masks; four lanes over one stream
+//	match     the search for many byte strings at once
 //	encode    the spellings of a value: exact, encoded, squeezed; what is specific to it
 //	rule      the streaming engine of pattern scanners: keywords, windows, hold-back
+//	proc      a child process that behaves as if ov were not there; no secrets here
+//	agent     what clients say to ov-agent, the one program that holds keys; serve answers
+//	policy    who may use which secret for what: rules, first match wins
+//	vault     names to sealed records and back
+//	seal      the keys and envelopes, byte by byte
+//	blob      opaque records under opaque ids; sqlite keeps them
+//	audit     the log: chained, signed, durable before anything is opened
 //
 // Data flows one way. Imports are policy: imports.txt says who may import what,
 // and a test holds the tree against it; reveal.txt lists every place that may
