@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,7 @@ func install(args []string, home string, remove bool) error {
 	if remove {
 		verb = "uninstall"
 	}
-	flags := flag.NewFlagSet(verb, flag.ContinueOnError)
+	flags := newFlags(verb)
 	dry := flags.Bool("dry-run", false, "show what would change")
 	rules := flags.Bool("rules", false, "also the short text that tells the agent to use ov")
 	flags.StringVar(&home, "home", home, "the folder that holds the vault")
@@ -117,4 +118,11 @@ func interspersed(flags *flag.FlagSet, args []string) (rest []string, err error)
 			return nil, fmt.Errorf("%w: unknown flag %q", errUsage, rest[len(rest)-1])
 		}
 	}
+}
+
+// newFlags returns a set that says nothing itself: errors are told in one place.
+func newFlags(name string) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	return f
 }

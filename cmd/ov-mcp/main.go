@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -48,10 +47,10 @@ func main() {
 
 // run is `ov mcp VERB ARGS`: what `ov` hands over, with the home folder in front.
 func run(args []string) int {
-	flags := flag.NewFlagSet("ov-mcp", flag.ContinueOnError)
+	flags := newFlags("ov-mcp")
 	home := flags.String("home", "", "the folder that holds the vault")
 	if err := flags.Parse(args); err != nil {
-		return 2
+		return status("", fmt.Errorf("%w: %w", errUsage, err))
 	}
 	o, err := config.Lookup()
 	if err == nil {
@@ -68,17 +67,19 @@ func run(args []string) int {
 			err = serve(o, *home, rest)
 		case "install", "uninstall":
 			err = install(rest, *home, verb == "uninstall")
+		case "doctor":
+			err = doctor(o, *home, rest)
 		case "wrap":
 			err = wrapped(o, *home, rest)
 		default:
-			err = fmt.Errorf("%w: ov mcp serve|install|uninstall|wrap", errUsage)
+			err = fmt.Errorf("%w: ov mcp serve|install|uninstall|wrap|doctor", errUsage)
 		}
 	}
 	return status(verb, err)
 }
 
 func serve(o config.Options, home string, args []string) error {
-	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	flags := newFlags("serve")
 	flags.StringVar(&home, "home", home, "the folder that holds the vault")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
 		return fmt.Errorf("%w: ov mcp serve [--home DIR]", errUsage)

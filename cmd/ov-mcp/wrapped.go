@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -26,7 +25,7 @@ func (e exited) Error() string { return fmt.Sprintf("exit status %d", e.code) }
 // wrapped is `ov mcp wrap -- SERVER ARGS`: the same broker as `ov run`, with
 // output that is masked as JSON messages.
 func wrapped(o config.Options, home string, args []string) error {
-	flags := flag.NewFlagSet("wrap", flag.ContinueOnError)
+	flags := newFlags("wrap")
 	flags.StringVar(&home, "home", home, "the folder that holds the vault")
 	flags.StringVar(&o.App, "app", "", "app of references that name none")
 	flags.StringVar(&o.Env, "env", "", "environment of references that name none")

@@ -40,6 +40,9 @@ The rest of the file stays byte for byte as it is, and a copy of it is kept besi
 		verb("wrap [--secrets A,B] -- SERVER [ARG...]", "Run another MCP server with secrets, and mask what it sends",
 			`Runs SERVER with the secrets that its environment names: a variable set to ov://NAME, ov://ENV/NAME or ov://APP/ENV/NAME in
 the client's configuration, or --secrets. Every string of the messages it sends is masked; ids and structure stay as they are.`),
+		verb("doctor [--fix [--yes]] [--undo]", "Find credentials in the clients' configurations",
+			`Lists the variables of MCP servers that hold a credential in plain text. --fix offers to move each into the vault and to start
+the server through "ov mcp wrap"; --undo puts the files back as they were before ov.`),
 		verb("uninstall CLIENT [--dry-run]", "Take ov out of a client's configuration again", ""),
 	)
 }

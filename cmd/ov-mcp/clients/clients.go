@@ -3,12 +3,19 @@
 package clients
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/tailscale/hujson"
 )
 
 // A Client is one program that starts MCP servers.
@@ -142,4 +149,81 @@ func (c Client) Uninstall(before []byte, name string) ([]byte, error) {
 		return removeTOML(before, c.path[0]+"."+name), nil
 	}
 	return removeJSON(before, append(c.path[:len(c.path):len(c.path)], name))
+}
+
+// An Entry is one server that a client is configured to start.
+type Entry struct {
+	Name    string
+	Command string
+	Args    []string
+	Env     map[string]string
+}
+
+// Servers returns the entries of a configuration that start a program.
+func (c Client) Servers(doc []byte) ([]Entry, error) {
+	if len(doc) == 0 {
+		return nil, nil
+	}
+	v, err := c.decode(doc)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	servers, _ := v[c.path[0]].(map[string]any)
+	var all []Entry
+	for name, raw := range servers {
+		m, _ := raw.(map[string]any)
+		e := Entry{Name: name, Env: map[string]string{}}
+		e.Command, _ = m["command"].(string)
+		args, _ := m["args"].([]any)
+		for _, a := range args {
+			s, _ := a.(string)
+			e.Args = append(e.Args, s)
+		}
+		env, _ := m["env"].(map[string]any)
+		for k, v := range env {
+			e.Env[k], _ = v.(string)
+		}
+		if e.Command != "" {
+			all = append(all, e)
+		}
+	}
+	slices.SortFunc(all, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+func (c Client) decode(doc []byte) (v map[string]any, err error) {
+	if c.toml {
+		return v, toml.Unmarshal(doc, &v)
+	}
+	plain, err := hujson.Standardize(bytes.Clone(doc))
+	if err == nil {
+		err = json.Unmarshal(plain, &v)
+	}
+	return v, err
+}
+
+// ErrByHand says that a file of this kind is not rewritten in place.
+var ErrByHand = errors.New("this kind of file has to be edited by hand")
+
+// Wrap makes an entry start through `ov mcp wrap`, with references in place of
+// the values of some variables; all else stays as it is.
+func (c Client) Wrap(doc []byte, e Entry, ov string, refs map[string]string) ([]byte, error) {
+	if c.toml {
+		return nil, ErrByHand
+	}
+	at := append(c.path[:len(c.path):len(c.path)], e.Name)
+	under := func(parts ...string) []string { return append(at[:len(at):len(at)], parts...) }
+	var err error
+	for _, name := range slices.Sorted(maps.Keys(refs)) {
+		if doc, err = setJSON(doc, under("env", name), refs[name]); err != nil {
+			return nil, err
+		}
+	}
+	if len(e.Args) > 1 && e.Args[0] == "mcp" && e.Args[1] == "wrap" {
+		return doc, nil
+	}
+	if doc, err = setJSON(doc, under("args"), append([]string{"mcp", "wrap", "--", e.Command}, e.Args...)); err != nil {
+		return nil, err
+	}
+	return setJSON(doc, under("command"), ov)
 }

@@ -192,3 +192,34 @@ func TestConfigDir(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestWrap: the entry starts through ov, its value is gone, the rest is kept.
+func TestWrap(t *testing.T) {
+	c, _ := Find("cursor")
+	servers, err := c.Servers([]byte(commented))
+	if err != nil || len(servers) != 1 || servers[0].Command != "npx" || servers[0].Env["A"] != "é" {
+		t.Fatalf("%+v, %v", servers, err)
+	}
+	out, err := c.Wrap([]byte(commented), servers[0], "/bin/ov", map[string]string{"A": "ov://A"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := c.Servers(out)
+	if err != nil || len(again) != 1 {
+		t.Fatalf("%s: %v", out, err)
+	}
+	e := again[0]
+	if e.Command != "/bin/ov" || strings.Join(e.Args, " ") != "mcp wrap -- npx -y server" || e.Env["A"] != "ov://A" || !strings.Contains(string(out), "/* odd   spacing */") {
+		t.Errorf("%s", out)
+	}
+	if twice, err := c.Wrap(out, e, "/bin/ov", nil); err != nil || string(twice) != string(out) {
+		t.Errorf("wrapping twice: %s, %v", twice, err)
+	}
+	codex, _ := Find("codex")
+	if _, err := codex.Wrap([]byte(codexConfig), Entry{Name: "other"}, "/bin/ov", nil); err == nil {
+		t.Error("TOML was rewritten")
+	}
+	if s, err := codex.Servers([]byte(codexConfig)); err != nil || len(s) != 1 || s[0].Name != "other" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
