@@ -56,8 +56,12 @@ func (c *cli) status(ctx context.Context) (*statusView, error) {
 }
 
 func (c *cli) statusCmd() *cobra.Command {
-	return c.jsonFlag(&cobra.Command{Use: "status", Short: "Say which vault, app and environment this is, and why", Args: noArgs,
+	var kernel bool
+	cmd := c.jsonFlag(&cobra.Command{Use: "status", Short: "Say which vault, app and environment this is, and why", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if kernel {
+				return c.kernel()
+			}
 			v, err := c.status(cmd.Context())
 			if err != nil {
 				return err
@@ -73,6 +77,8 @@ func (c *cli) statusCmd() *cobra.Command {
 			fmt.Fprintf(w, "home\t%s\t%s\n", v.Home, map[bool]string{true: "", false: `no vault yet: "ov vault init"`}[v.Vault])
 			return w.Flush()
 		}})
+	cmd.Flags().BoolVar(&kernel, "kernel", false, "list what runs rely on, and what this machine lacks of it")
+	return cmd
 }
 
 func from(s config.Setting) string {
