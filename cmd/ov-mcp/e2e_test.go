@@ -261,6 +261,9 @@ printf %s "$CANARY" | rev; echo; printf 'user:%s' "$CANARY" | base64 -w0; echo; 
 		t.Errorf("updated %v", u)
 	}
 	p.ok("vault_delete_secret", map[string]any{"name": "MADE"})
+	if f := p.ok("vault_scan", map[string]any{"text": "a\ntoken = ghp_" + "0123456789abcdefghijABCDEFGHIJ012345\n"}); f["total"] != 1.0 || strings.Contains(fmt.Sprint(f), "0123456789abcdef") {
+		t.Errorf("scan found %v", f)
+	}
 	w.clean(p)
 }
 

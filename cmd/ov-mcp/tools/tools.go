@@ -67,6 +67,7 @@ func (t *Tools) Close() { t.sessions.closeAll() }
 type tool struct {
 	name, title, text                            string
 	readOnly, destructive, idempotent, openWorld bool
+	unguarded                                    bool // its arguments may hold secrets: it looks for them
 	handle                                       func(*call) (any, error)
 }
 
@@ -90,6 +91,8 @@ func (t *Tools) table() []tool {
 			text: "Store a new version of an existing secret; same ways as vault_create_secret. Earlier versions are kept."},
 		{name: "vault_delete_secret", title: "Delete a secret", destructive: true, idempotent: true, handle: t.remove,
 			text: "Delete a secret; the user can restore it for 30 days. Ask the user first unless they told you to."},
+		{name: "vault_scan", title: "Find secrets in files", readOnly: true, idempotent: true, unguarded: true, handle: t.scan,
+			text: "Look for credentials in a file, a folder or a text. Findings say where and of what kind, with a masked preview; use it before a commit."},
 	}
 }
 
@@ -161,7 +164,7 @@ func (t *Tools) handler(row tool, known map[string]bool) server.ToolHandlerFunc 
 		}()
 		c := &call{ctx: ctx, req: req, client: clientName(ctx)}
 		err := c.read(req.GetRawArguments(), known)
-		if err == nil {
+		if err == nil && !row.unguarded {
 			err = t.guard.check(c.raw)
 		}
 		if err == nil {
