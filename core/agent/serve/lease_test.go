@@ -81,6 +81,7 @@ func TestLeases(t *testing.T) {
 		"hard, whatever is done": {agent.TTLs{Idle: time.Hour, Hard: 2 * time.Hour}, []time.Duration{50 * time.Minute, 50 * time.Minute, 21 * time.Minute}, true},
 		"the machine slept":      {agent.TTLs{}, []time.Duration{100 * time.Hour}, true},
 		"the clock was set back": {agent.TTLs{}, []time.Duration{-time.Hour}, true},
+		"the clock moved a bit":  {agent.TTLs{}, []time.Duration{-time.Second}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

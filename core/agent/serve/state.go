@@ -64,9 +64,12 @@ func (l lease) left(now time.Time) (idle, hard time.Duration) {
 
 func (l lease) over(now time.Time) bool {
 	idle, hard := l.left(now)
-	// A clock that was set back must not stretch the lease either.
-	return idle <= 0 || hard <= 0 || hard > l.hard || idle > l.idle
+	// A clock that was set back must not stretch the lease either; a little it
+	// moves by itself, and two requests may look at it out of order.
+	return idle <= 0 || hard <= 0 || hard > l.hard+clockSlack || idle > l.idle+clockSlack
 }
+
+const clockSlack = time.Minute
 
 // unlock opens the vault with password. When it is open already, the password
 // must be right all the same, and the lease begins anew.
@@ -151,7 +154,7 @@ func (s *Server) use() (o *opened, done func(), err error) {
 	now := s.c.Now()
 	s.state.leaseMu.Lock()
 	over := s.state.lease.over(now)
-	if !over {
+	if !over && now.After(s.state.lease.used) {
 		s.state.lease.used = now
 	}
 	s.state.leaseMu.Unlock()
