@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
+	"unicode"
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/wire"
@@ -34,7 +36,7 @@ func (c *client) record(op, space, event, reason string, refs ...secret.Ref) aud
 // oneLine keeps s printable and short.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) { // bidi overrides, too
 			return ' '
 		}
 		return r
@@ -113,7 +115,7 @@ func (s *Server) opAuditShow(_ context.Context, _ *client, f *wire.Frame) (answe
 	}
 	out := []agent.AuditLine{}
 	for _, e := range entries {
-		if e.Time.Before(q.Since) {
+		if e.Time.Before(q.Since.Truncate(time.Second)) { // records carry whole seconds
 			continue
 		}
 		raw, err := json.Marshal(e)
