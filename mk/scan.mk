@@ -1,6 +1,7 @@
 # Recall and false masks of the built-in rules, by level, context and rule.
 .PHONY: scan-report
 scan-report:
+	@mkdir -p bin
 	OV_SCAN_REPORT=$(CURDIR)/bin/scan-report.md $(GO) test -count=1 -run 'TestRecall' ./scanners/builtin
 	@cat bin/scan-report.md
 

@@ -42,19 +42,32 @@ func newAutomaton(words []word) (*automaton, error) {
 	return a, nil
 }
 
-// classify gives each byte that occurs in a keyword a column. Should there be
-// more than fit, the last column is shared.
+// common are the bytes that text is made of: with their columns side by side, a
+// state takes one line of the cache most of the time.
+const common = " etaoinsrhldcumfpgwybvkxjqz-_:./0123456789"
+
+// classify gives each byte that occurs in a keyword a column, common ones first.
+// Should there be more than fit, the last column is shared.
 func (a *automaton) classify(words []word) {
-	used := 0
+	var occurs [256]bool
 	for _, w := range words {
 		for i := range len(w.text) {
-			c := lower(w.text[i])
-			if a.class[c] == 0 {
-				used = min(used+1, columns-1)
-				a.class[c] = uint8(used)
-			}
+			occurs[lower(w.text[i])] = true
 		}
 		a.long = max(a.long, len(w.text))
+	}
+	used := 0
+	column := func(c byte) {
+		if occurs[c] && a.class[c] == 0 {
+			used = min(used+1, columns-1)
+			a.class[c] = uint8(used)
+		}
+	}
+	for i := range len(common) {
+		column(common[i])
+	}
+	for c := range 256 {
+		column(byte(c))
 	}
 	for c := byte('A'); c <= 'Z'; c++ {
 		a.class[c] = a.class[lower(c)]

@@ -30,15 +30,15 @@ func prefixes() []prefix {
 		moneyPrefixes, aiPrefixes, infraPrefixes, watchPrefixes)
 }
 
-// rules returns the detectors first: where one and a prefix start together, it
-// names the finding.
+// rules returns all rules, the ones that say most first: where two findings start
+// together, the first names them.
 func rules() []rule {
-	all := slices.Concat(structural(), labelled())
+	all := structural()
 	rows := prefixes()
 	for i := range rows {
 		all = append(all, rows[i].rule())
 	}
-	return all
+	return slices.Concat(all, labelled(), strictRules())
 }
 
 // A scanner is the rules as a scan.Scanner.

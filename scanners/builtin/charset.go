@@ -207,6 +207,7 @@ func digitless(b []byte) bool {
 
 // filler reports whether b only stands for a value: xxxx, ****, 0000, ....
 func filler(b []byte) bool {
+	b = b[:min(len(b), maxJudged)]
 	n := 0
 	for _, c := range b {
 		switch c {

@@ -1,5 +1,7 @@
 package builtin
 
+import "github.com/opaquevault/ov/core/scan"
+
 // Databases and data platforms.
 var dataPrefixes = []prefix{
 	{id: "planetscale-token", keys: []string{"pscale_tkn_", "pscale_pw_", "pscale_oauth_"}, body: padded, min: 32, max: 0,
@@ -35,7 +37,7 @@ var dataPrefixes = []prefix{
 	{id: "tinybird-token", keys: []string{"p.eyJ"}, body: dotted, min: 40, max: 0,
 		source: "tinybird.co/docs (tokens)",
 		eg:     "hFM8TQSfoRgT82zqLnzHiK4O9hSTwFCfUYnHIt90", no: "xp.eyJhFM8TQSfoRgT82zqLnzHiK4O9hSTwFCfUYnHIt90"},
-	{id: "airtable-pat", keys: []string{"pat"}, body: newSet("a-zA-Z0-9."), min: 79, max: 79, exact: true, shape: airtableShape,
+	{id: "airtable-pat", keys: []string{"pat"}, body: newSet("a-zA-Z0-9."), min: 79, max: 79, exact: true, shape: airtableShape, tier: scan.Balanced,
 		source: "airtable.com/developers (personal access tokens): 14 characters, a dot, 64 hex",
 		eg:     "8oMI2Tb2nqf5qT.0f322cb38c1215f5fed799244dcae99858da2cfe3952c5a0ac9716bbfb5c706b", no: "pat8oMI2Tb2nqf5qT.0f322cb38c1215f5fed79924"},
 	{id: "pinecone-key", keys: []string{"pcsk_"}, body: word, min: 40, max: 0,

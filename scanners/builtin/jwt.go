@@ -50,7 +50,7 @@ func findJWT64(w []byte, at int, final bool) ([]scan.Span, bool) {
 }
 
 func findJWT(w []byte, at int, final bool) ([]scan.Span, bool) {
-	if !boundary(w, at) {
+	if !boundary(w, at) || at > 0 && w[at-1] == '-' {
 		return nil, false
 	}
 	dot := dashed.run(w, at)

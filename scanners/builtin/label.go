@@ -30,7 +30,7 @@ type context struct {
 
 const (
 	maxName  = 32
-	maxValue = 1024
+	maxValue = 256
 	labelCtx = 128
 )
 
@@ -152,11 +152,20 @@ func front(w []byte, at int) bool {
 	return isUpper(w[at]) && isLower(w[at-1]) || isDigit(w[at-1])
 }
 
-// rights are the ends of names whose values are no secrets; lefts the starts.
+// rights are the last words of names whose values are no secrets; lefts the words
+// before a keyword.
 var (
-	rights = []string{"name", "id", "ids", "type", "url", "uri", "path", "file", "version", "ttl", "arn", "count", "length", "len", "size", "expiry", "expires", "expiration", "expiresat", "at", "hint", "policy", "reset", "label", "format", "prefix", "algorithm", "alg", "method", "status", "state", "field", "ref", "manager", "store", "provider", "class", "index", "endpoint", "scope", "scopes", "limit", "usage", "used", "ring", "host", "hash", "sha", "sha256", "fingerprint", "created", "updated", "enabled", "required", "rotation", "strength", "attempts", "valid", "in", "age", "days", "number", "source", "kind", "mount", "volume", "engine", "protected", "bytes", "vault", "server", "account", "tokens", "dir", "template", "pattern", "regex"}
-	lefts  = []string{"page", "next", "continuation", "cursor", "public", "pub", "max", "min", "num", "total", "prompt", "completion", "input", "output", "has", "is", "no", "primary", "foreign", "partition", "sort", "idempotency", "cached", "reasoning"}
+	rights = words("name id ids type url uri path file version ttl arn count length len size expiry expires expiration expiresat at hint policy reset label format prefix algorithm alg method status state field ref manager store provider class index endpoint scope scopes limit usage used ring host hash sha sha256 fingerprint created updated enabled required rotation strength attempts valid in age days number source kind mount volume engine protected bytes vault server account tokens dir template pattern regex")
+	lefts  = words("page next continuation cursor public pub max min num total prompt completion input output has is no primary foreign partition sort idempotency cached reasoning")
 )
+
+func words(s string) map[string]bool {
+	m := map[string]bool{}
+	for w := range strings.FieldsSeq(s) {
+		m[w] = true
+	}
+	return m
+}
 
 // denied reports whether the rest of a name says that its value is no secret.
 func denied(before, after string) bool {
@@ -164,19 +173,23 @@ func denied(before, after string) bool {
 		return true // another word: secretary, passwordless
 	}
 	after = strings.TrimLeft(after, "_-")
-	lower := strings.ToLower(after)
-	for _, s := range rights {
-		if lower == s || strings.HasSuffix(lower, "_"+s) || strings.HasSuffix(lower, "-"+s) || strings.HasSuffix(after, strings.ToUpper(s[:1])+s[1:]) {
-			return true
-		}
+	if snake, camel := lastWord(after); rights[snake] || rights[camel] {
+		return true
 	}
-	before = strings.Trim(before, "_-")
-	for _, s := range lefts {
-		if before == s || strings.HasSuffix(before, "_"+s) || strings.HasSuffix(before, "-"+s) || strings.HasSuffix(before, "next"+s) || strings.HasPrefix(before, s+"_") && (s == "next" || s == "public") {
-			return true
-		}
+	before = strings.TrimRight(before, "_-")
+	snake, _ := lastWord(before)
+	return lefts[snake] || lefts[strings.TrimPrefix(snake, "next")] || strings.HasPrefix(before, "next_") || strings.HasPrefix(before, "public_")
+}
+
+// lastWord returns the last word of a name in lower case, between dashes or
+// underscores and by its capitals.
+func lastWord(s string) (snake, camel string) {
+	s = s[strings.LastIndexAny(s, "_-")+1:]
+	i := len(s) - 1
+	for i > 0 && !(isUpper(s[i]) && isLower(s[i-1])) {
+		i--
 	}
-	return false
+	return strings.ToLower(s), strings.ToLower(s[max(i, 0):])
 }
 
 // goesOn reports whether letters after a keyword still belong to the name of a

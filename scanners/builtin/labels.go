@@ -51,6 +51,9 @@ var labels = []label{
 	{id: "secret-key-base", keys: []string{"secret_key_base", "secretkeybase", "secret-key-base", "secret key base", "secret.key.base"},
 		accept: func(v []byte, c context) bool { return len(v) >= 40 && random(v, 40) }, source: "guides.rubyonrails.org (credentials)",
 		eg: "SECRET_KEY_BASE=4f1c9a7e2b8d5063e7f4a1c8b2d95e604f1c9a7e2b8d5063e7f4a1c8b2d95e60", no: "SECRET_KEY_BASE=dummy"},
+	{id: "airtable-token", keys: []string{"airtable"}, // "pat" is in every path: alone it is for balanced
+		accept: func(v []byte, c context) bool { return len(v) == 82 && string(v[:3]) == "pat" && v[17] == '.' }, source: "airtable.com/developers (personal access tokens)",
+		eg: "AIRTABLE_TOKEN=patQ7Zt4Vx9Lm2Rk8.4f1c9a7e2b8d5063e7f4a1c8b2d95e604f1c9a7e2b8d5063e7f4a1c8b2d95e60", no: "airtable: pattern"},
 	{id: "netrc", keys: []string{"password "},
 		accept: func(v []byte, c context) bool {
 			return (bytes.Contains(c.before, []byte("login ")) || bytes.Contains(c.before, []byte("machine "))) && !c.strong && password(v, c)

@@ -10,7 +10,7 @@ var packagesPrefixes = []prefix{
 	{id: "pypi-token", keys: []string{"pypi-AgE"}, body: dashed, min: 50, max: 0,
 		source: "pypi.org/help#apitoken; macaroon header of pypi.org and test.pypi.org",
 		eg:     "ubzeOVteE7xXOo3hkaX0jLd1d2Hp253zjtklwUz7nqOzZmEUYU", no: "xpypi-AgEubzeOVteE7xXOo3hkaX0jLd1d2Hp253zjtklwUz7nqOzZmEUYU"},
-	{id: "rubygems-token", keys: []string{"rubygems_"}, body: lowHex, min: 48, max: 0,
+	{id: "gem-token", keys: []string{"rubygems_"}, body: lowHex, min: 48, max: 0,
 		source: "guides.rubygems.org/api-key-scopes",
 		eg:     "c8a35f7317de5ea939055f5225b4cff7e63fe79095a8499f", no: "rubygems_c8a35f7317de5ea939055f52"},
 	{id: "crates-token", keys: []string{"cio"}, body: alnum, min: 32, max: 32, exact: true, tight: true,

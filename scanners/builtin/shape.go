@@ -9,7 +9,7 @@ import (
 
 // structural returns the detectors of what has a structure of its own.
 func structural() []rule {
-	return slices.Concat(jwtRules(), pemRules(), urlRules(), kubeRules(), tokenShapes(), strictRules())
+	return slices.Concat(jwtRules(), pemRules(), urlRules(), kubeRules(), tokenShapes())
 }
 
 // tokenShapes are tokens whose literal stands in the middle.
@@ -141,6 +141,9 @@ func findOTP(w []byte, at int, final bool) ([]scan.Span, bool) {
 		c := w[i]
 		if c <= ' ' || c == '"' || c == '\'' || c == '<' || c == '`' {
 			return nil, false
+		}
+		if c|0x20 != 's' {
+			continue
 		}
 		for _, key := range []string{"secret=", "secret%3D"} {
 			if len(w)-i < len(key) || !bytes.EqualFold(w[i:i+len(key)], []byte(key)) {

@@ -103,7 +103,7 @@ func (u *userinfo) scan() (colon, end int, more bool) {
 			if end >= 0 && colon >= 0 && c != '#' || end >= 0 && colon < 0 {
 				return u.settle(colon, end, slash)
 			}
-			if c == '/' && (colon < 0 || digit.run(u.w, colon) == i || !u.database && bytes.IndexByte(u.w[u.from:colon], '.') >= 0) {
+			if c == '/' && (colon < 0 || i == colon || digit.run(u.w, colon) == i || !u.database && bytes.IndexByte(u.w[u.from:colon], '.') >= 0) {
 				return u.settle(colon, end, slash)
 			}
 			slash = slash || c == '/'

@@ -34,13 +34,16 @@ func parseValue(w []byte, g gap, line, percent, final bool) (end int, more bool)
 		if isSpace(c) || c < 0x20 || c == 0x7f || c == '"' || c == '\'' || c == '`' || n > 0 || c == '<' {
 			return i, false
 		}
-		if !line && strings.IndexByte(",;<>|&)}]([", c) >= 0 {
+		if !line && closers.has(c) {
 			return i, false
 		}
 		i++
 	}
 	return i, !final
 }
+
+// closers end a value that neither quotes nor a line hold.
+var closers = newSet(",;<>|&)}][(")
 
 // endsValue reports whether a percent-escape stands for what ends a value.
 func endsValue(e []byte) bool {
@@ -80,9 +83,13 @@ func stands(v []byte) bool {
 	return false
 }
 
+// maxJudged is how much of a long value is looked at.
+const maxJudged = 96
+
 // wordy reports whether v reads like words, names, a path, a version, a date or
 // a number: each part between separators is a word or a short number.
 func wordy(v []byte) bool {
+	v = v[:min(len(v), maxJudged)]
 	parts := 0
 	for part := range bytes.FieldsFuncSeq(v, func(r rune) bool { return r < 0x80 && !isAlnum(byte(r)) }) {
 		parts++
@@ -123,14 +130,19 @@ func plainPart(p []byte) bool {
 // random reports whether v looks drawn at random: least bytes long, letters and
 // digits or letters of both cases in disorder, and not wordy.
 func random(v []byte, least int) bool {
-	if len(v) < least || stands(v) || wordy(v) || !mixed(v) {
+	v = v[:min(len(v), maxJudged)]
+	if len(v) < least || !mixed(v) || stands(v) || wordy(v) {
 		return false
 	}
-	kinds := map[byte]bool{}
+	var seen [256]bool
+	kinds := 0
 	for _, c := range v {
-		kinds[c] = true
+		if !seen[c] {
+			seen[c] = true
+			kinds++
+		}
 	}
-	return len(kinds) >= min(6, least)
+	return kinds >= min(6, least)
 }
 
 // dateLike: 2026-01-02T03:04:05Z, 10.0.0.5:6379.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opaquevault/ov/core/rule"
 	"github.com/opaquevault/ov/core/scan"
+	"github.com/opaquevault/ov/scanners/scantest"
 )
 
 const example = `
@@ -203,4 +204,12 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("the file is read, but its rules do not compile: %v", err)
 		}
 	})
+}
+
+func TestAccept(t *testing.T) {
+	f, err := Parse("x.toml", []byte(example), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scantest.Accept(t, f.Scanner, scantest.Example{Rule: "acme-token", Text: "acme_token=8f3k2m9x7q1w5z4b;", Secret: "8f3k2m9x7q1w5z4b", Clean: "acme_token=short"})
 }
