@@ -70,9 +70,9 @@ func (c *cli) root() *cobra.Command {
 	f.BoolVar(&c.passwordStdin, "password-stdin", false, "read the master password from stdin")
 	root.AddGroup(&cobra.Group{ID: "day", Title: "Every day:"}, &cobra.Group{ID: "place", Title: "Where you are:"},
 		&cobra.Group{ID: "vault", Title: "The vault:"}, &cobra.Group{ID: "about", Title: "About ov:"})
-	add(root, "day", c.runCmd(), c.shellCmd(), c.secretCmd(), c.redactCmd(), c.scanCmd(), c.mcpCmd())
+	add(root, "day", c.runCmd(), c.shellCmd(), c.secretCmd(), c.redactCmd(), c.scanCmd(), c.mcpCmd(), c.importCmd())
 	add(root, "place", c.initCmd(), c.trustCmd(), c.statusCmd(), c.appCmd(), c.envCmd())
-	add(root, "place", c.scannerCmd())
+	add(root, "place", c.scannerCmd(), c.providerCmd())
 	add(root, "vault", c.vaultCmd(), c.unlockCmd(), c.lockCmd(), c.agentCmd(), c.auditCmd())
 	add(root, "about", c.versionCmd(), c.selftestCmd())
 	root.SetHelpCommandGroupID("about")

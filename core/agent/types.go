@@ -20,6 +20,7 @@ type Info struct {
 	Size    int        `json:"size"` // bytes; of a secret rounded up to its bucket
 	Tags    []string   `json:"tags,omitempty"`
 	Device  string     `json:"device,omitempty"`
+	Origin  *Origin    `json:"origin,omitempty"` // of an import
 }
 
 // A Space is one app's environment.

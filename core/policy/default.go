@@ -22,7 +22,7 @@ who = ["machine"]
 name = "production, written by hand"
 refs = ["*/prod*/*", "*/live*/*"]
 who = ["cli"]
-verbs = ["create", "update"]
+verbs = ["create", "update", "import"]
 
 [[rule]]
 name = "production"

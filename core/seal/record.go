@@ -27,6 +27,7 @@ type Meta struct {
 	Device  DeviceID
 	Tags    []string
 	From    string // the reference it was renamed from
+	Origin  string // where it was imported from; for whoever imports
 }
 
 // A Record is the parsed stored form of one version. Its open fields are also
@@ -157,7 +158,7 @@ func dekKeys(dek []byte) (meta, value []byte) {
 }
 
 // marshal: LP(app) LP(env) LP(name) created[8] time[8] flags[1] size[4]
-// device[16] LP(from) n[4] n*LP(tag).
+// device[16] LP(from) n[4] n*LP(tag), then LP(origin) unless that is empty.
 func (m Meta) marshal() []byte {
 	b := LP([]byte(m.Ref.App), []byte(m.Ref.Env), []byte(m.Ref.Name))
 	b = binary.BigEndian.AppendUint64(b, m.Created)
@@ -169,6 +170,9 @@ func (m Meta) marshal() []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(len(m.Tags)))
 	for _, t := range m.Tags {
 		b = appendLP(b, []byte(t))
+	}
+	if m.Origin != "" {
+		b = appendLP(b, []byte(m.Origin))
 	}
 	return b
 }
@@ -185,6 +189,10 @@ func parseMeta(padded []byte) (Meta, error) {
 	m.From = string(r.lp())
 	for range r.count(4) {
 		m.Tags = append(m.Tags, string(r.lp()))
+	}
+	if !r.bad && len(r.b) > 0 {
+		m.Origin = string(r.lp())
+		r.bad = r.bad || m.Origin == ""
 	}
 	if !r.done() {
 		return Meta{}, ErrOpen

@@ -144,6 +144,6 @@ func infoOf(m seal.Meta, version uint64) Info {
 		Ref: m.Ref, Version: version,
 		Created: time.UnixMilli(int64(m.Created)), Updated: time.UnixMilli(int64(m.Time)),
 		Plain: m.Flags&seal.FlagPlain != 0, Weak: m.Flags&seal.FlagWeak != 0, Deleted: m.Flags&seal.FlagDeleted != 0,
-		Size: int(m.Size), Tags: m.Tags, Device: hex.EncodeToString(m.Device[:]), From: m.From,
+		Size: int(m.Size), Tags: m.Tags, Device: hex.EncodeToString(m.Device[:]), From: m.From, Origin: m.Origin,
 	}
 }

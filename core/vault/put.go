@@ -13,67 +13,114 @@ import (
 // weakBits is the strength below which a value counts as guessable.
 const weakBits = 40
 
-// Put stores value as a new version of ref. It makes the environment if need be.
-func (v *Vault) Put(ctx context.Context, ref secret.Ref, value secret.Value, p PutOptions) (Info, error) {
-	if err := ref.Check(); err != nil {
-		return Info{}, fmt.Errorf("put: %w", err)
-	}
-	if value.Len() > secret.MaxValue {
-		return Info{}, fmt.Errorf("put %q: %d bytes, at most %d: %w", ref, value.Len(), secret.MaxValue, ErrValue)
-	}
-	if value.Len() == 0 {
-		return Info{}, fmt.Errorf("put %q: empty: %w", ref, ErrValue)
-	}
-	tags, err := checkTags(p.Tags)
-	if err != nil {
-		return Info{}, fmt.Errorf("put %q: %w", ref, err)
-	}
-	var info Info
-	err = v.write(ctx, func(t *tx) (err error) {
-		info, err = t.putValue(ctx, ref, value, p, tags)
-		return err
-	})
-	if err != nil {
-		return Info{}, fmt.Errorf("put %q: %w", ref, err)
-	}
-	return info, nil
+// A Write is one of the changes of PutAll.
+type Write struct {
+	Ref   secret.Ref
+	Value secret.Value
+	PutOptions
 }
 
-func (t *tx) putValue(ctx context.Context, ref secret.Ref, value secret.Value, p PutOptions, tags []string) (Info, error) {
-	old, err := t.current(ctx, ref)
+// Put stores value as a new version of ref. It makes the environment if need be.
+func (v *Vault) Put(ctx context.Context, ref secret.Ref, value secret.Value, p PutOptions) (Info, error) {
+	infos, err := v.PutAll(ctx, []Write{{ref, value, p}})
 	if err != nil {
 		return Info{}, err
 	}
-	switch {
-	case p.Mode == CreateOnly && old.live():
-		return Info{}, ErrExists
-	case p.Mode == UpdateOnly && !old.live():
-		return Info{}, ErrNotFound
-	case p.IfVersion != 0 && (!old.live() || old.version != p.IfVersion):
-		return Info{}, fmt.Errorf("version %d is not the newest: %w", p.IfVersion, ErrConflict)
-	}
-	if tags == nil && old.live() && p.Before != nil {
-		m, err := t.meta(ctx, old, ref, p.Before)
+	return infos[0], nil
+}
+
+// PutAll makes several changes in one commit: all of them or, with an error
+// that names the first one at fault, none. A reference may occur once.
+func (v *Vault) PutAll(ctx context.Context, writes []Write) ([]Info, error) {
+	all, seen := slices.Clone(writes), map[secret.Ref]bool{}
+	for i := range all {
+		w := &all[i]
+		err := w.check()
+		if err == nil && seen[w.Ref] {
+			err = fmt.Errorf("twice in one commit: %w", ErrValue)
+		}
 		if err != nil {
-			return Info{}, err
+			return nil, fmt.Errorf("put %q: %w", w.Ref, err)
+		}
+		seen[w.Ref] = true
+	}
+	infos := make([]Info, len(all))
+	err := v.write(ctx, func(t *tx) error {
+		metas := make([]seal.Meta, len(all))
+		for i := range all { // nothing is added to t before all are found to be right
+			var err error
+			if metas[i], err = t.prepare(ctx, &all[i]); err != nil {
+				return fmt.Errorf("put %q: %w", all[i].Ref, err)
+			}
+		}
+		for i := range all {
+			key, err := t.env(all[i].Ref.App, all[i].Ref.Env, true)
+			if err != nil {
+				return err
+			}
+			infos[i] = t.putVersion(key, metas[i], all[i].Value)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return infos, nil
+}
+
+// maxOrigin bounds what an importer may say about where a value is from.
+const maxOrigin = 4 << 10
+
+// check reports what is wrong with w whatever the vault holds, and sorts its tags.
+func (w *Write) check() (err error) {
+	if err := w.Ref.Check(); err != nil {
+		return err
+	}
+	switch n := w.Value.Len(); {
+	case n > secret.MaxValue:
+		return fmt.Errorf("%d bytes, at most %d: %w", n, secret.MaxValue, ErrValue)
+	case n == 0:
+		return fmt.Errorf("empty: %w", ErrValue)
+	case len(w.Origin) > maxOrigin:
+		return fmt.Errorf("origin of %d bytes, at most %d: %w", len(w.Origin), maxOrigin, ErrValue)
+	}
+	w.Tags, err = checkTags(w.Tags)
+	return err
+}
+
+// prepare holds w against what is there and returns the metadata of the new version.
+func (t *tx) prepare(ctx context.Context, w *Write) (seal.Meta, error) {
+	old, err := t.current(ctx, w.Ref)
+	if err != nil {
+		return seal.Meta{}, err
+	}
+	switch {
+	case w.Mode == CreateOnly && old.live():
+		return seal.Meta{}, ErrExists
+	case w.Mode == UpdateOnly && !old.live():
+		return seal.Meta{}, ErrNotFound
+	case w.IfVersion != 0 && (!old.live() || old.version != w.IfVersion):
+		return seal.Meta{}, fmt.Errorf("version %d is not the newest: %w", w.IfVersion, ErrConflict)
+	}
+	tags := w.Tags
+	if tags == nil && old.live() && w.Before != nil {
+		m, err := t.meta(ctx, old, w.Ref, w.Before)
+		if err != nil {
+			return seal.Meta{}, err
 		}
 		tags = m.Tags
 	}
-	key, err := t.env(ref.App, ref.Env, true)
-	if err != nil {
-		return Info{}, err
-	}
-	m := seal.Meta{Ref: ref, Tags: tags}
+	m := seal.Meta{Ref: w.Ref, Tags: tags, Origin: w.Origin}
 	if old.live() {
 		m.Created = old.rec.Created
 	}
-	if p.Plain {
+	if w.Plain {
 		m.Flags |= seal.FlagPlain
 	}
-	if p.Strength > 0 && p.Strength < weakBits {
+	if w.Strength > 0 && w.Strength < weakBits {
 		m.Flags |= seal.FlagWeak
 	}
-	return t.putVersion(key, m, value), nil
+	return m, nil
 }
 
 // current is the newest version of a secret as a tx sees it, sealed.

@@ -47,6 +47,7 @@ type Info struct {
 	Tags    []string
 	Device  string // hex id of the device that wrote this version
 	From    string // the reference it was renamed from, if it was
+	Origin  string // where it was imported from, as PutOptions said
 }
 
 // A Head is one version that is about to be opened. A Ref without a Name means
@@ -86,6 +87,7 @@ type PutOptions struct {
 	Tags      []string // nil: as they were
 	IfVersion uint64   // not 0: only if this is the newest version, else ErrConflict
 	Strength  float64  // log2 of the guesses the value takes; 0: not known
+	Origin    string   // where an import took it from, at most 4 KiB
 	// Before is asked before the tags of the old version are read. Without it
 	// nothing is read, and nil Tags mean none.
 	Before Before

@@ -76,8 +76,9 @@ func open(ctx context.Context, c provider.Config) (awssdk.Config, provider.Accou
 		return cfg, provider.Account{}, fault(err)
 	}
 	return cfg, provider.Account{
-		Name: "account " + awssdk.ToString(who.Account) + ", " + cfg.Region + ", " + awssdk.ToString(who.Arn),
-		Door: creds.Source,
+		Name:  "account " + awssdk.ToString(who.Account) + ", " + cfg.Region,
+		Door:  creds.Source,
+		Notes: []string{"signed in as " + awssdk.ToString(who.Arn)}, // not in the name: a role's changes with each session
 	}, nil
 }
 

@@ -45,7 +45,7 @@ func (s *SecretsManager) Configure(ctx context.Context, c provider.Config) (prov
 	}
 	api := secretsmanager.NewFromConfig(cfg)
 	s.list, s.get, s.batch = api.ListSecrets, api.GetSecretValue, api.BatchGetSecretValue
-	account.Notes = []string{"100 secrets a listing call, 20 values a read call"}
+	account.Notes = append(account.Notes, "100 secrets a listing call, 20 values a read call")
 	return account, nil
 }
 

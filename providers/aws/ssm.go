@@ -39,7 +39,7 @@ func (s *ParameterStore) Configure(ctx context.Context, c provider.Config) (prov
 	}
 	api := ssm.NewFromConfig(cfg)
 	s.describe, s.get = api.DescribeParameters, api.GetParameters
-	account.Notes = []string{"50 parameters a listing call, 10 values a read call, 40 calls a second by default"}
+	account.Notes = append(account.Notes, "50 parameters a listing call, 10 values a read call, 40 calls a second by default")
 	return account, nil
 }
 

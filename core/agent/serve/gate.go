@@ -34,6 +34,7 @@ const (
 	VerbCreate  Verb = "create" // of a secret that must not exist; update otherwise
 	VerbUpdate  Verb = "update"
 	VerbDelete  Verb = "delete"
+	VerbImport  Verb = "import"
 )
 
 // A Request is what the gate decides on: everything that was declared.

@@ -57,6 +57,13 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpForget:        s.opForget,
 		wire.OpPage:          s.opPage,
 		wire.OpPageWait:      s.opPageWait,
+
+		wire.OpImportCompare: s.opImportCompare,
+		wire.OpImportPut:     s.opImportPut,
+		wire.OpImportSeal:    s.opImportSeal,
+		wire.OpImportOpen:    s.opImportOpen,
+		wire.OpCatalogShow:   s.opCatalogShow,
+		wire.OpCatalogSet:    s.opCatalogSet,
 	}
 }
 
@@ -256,5 +263,5 @@ func publicReport(r vault.Report) agent.Report {
 // public is what a client may know about a secret.
 func public(i vault.Info) agent.Info {
 	return agent.Info{Ref: i.Ref, Version: i.Version, Created: i.Created, Updated: i.Updated, Plain: i.Plain, Weak: i.Weak,
-		Deleted: i.Deleted, Size: i.Size, Tags: i.Tags, Device: i.Device}
+		Deleted: i.Deleted, Size: i.Size, Tags: i.Tags, Device: i.Device, Origin: originOf(i.Origin)}
 }

@@ -49,6 +49,12 @@ const (
 	OpPage          = "page"      // puts up a page for a person's browser
 	OpPageWait      = "page_wait" // until it is answered
 	OpRestoreBackup = "restore_backup"
+	OpImportCompare = "import_compare"
+	OpImportPut     = "import_put"
+	OpImportSeal    = "import_seal" // bytes that only this vault makes and reads
+	OpImportOpen    = "import_open"
+	OpCatalogShow   = "catalog_show"
+	OpCatalogSet    = "catalog_set"
 )
 
 // PageArgs say what a page is for: "unlock"; "approve", of the pending request

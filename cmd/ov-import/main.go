@@ -1,0 +1,104 @@
+// Command ov-import brings secrets from other systems into the vault. `ov
+// import` and `ov provider` become it. It sees values on their way from a
+// provider process to ov-agent, and no keys.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/config"
+	"github.com/opaquevault/ov/core/proc"
+)
+
+func main() {
+	proc.Harden()
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// cli is one invocation.
+type cli struct {
+	in            *os.File
+	out, err      io.Writer
+	home          string
+	app, env      string
+	passwordStdin bool
+	json          bool
+}
+
+func run(args []string, in *os.File, out, errw io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	c := &cli{in: in, out: out, err: errw}
+	root := &cobra.Command{Use: "ov", SilenceErrors: true, SilenceUsage: true, CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true}}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	f := root.PersistentFlags()
+	f.StringVar(&c.home, "home", "", "the `folder` that holds everything (default: OV_HOME or ~/.ov)")
+	f.StringVarP(&c.app, "app", "a", "", "app to import into")
+	f.StringVarP(&c.env, "env", "e", "", "environment to import into")
+	f.BoolVar(&c.passwordStdin, "password-stdin", false, "read the master password from stdin")
+	root.AddCommand(c.importCmd(), c.providerCmd())
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errw)
+	return c.report(root.ExecuteContext(ctx))
+}
+
+// config resolves home, app and environment as every other command does.
+func (c *cli) config() (*config.Config, error) {
+	o, err := config.Lookup()
+	if err != nil {
+		return nil, err
+	}
+	o.Home, o.App, o.Env = c.home, c.app, c.env
+	return config.Load(o)
+}
+
+// connect returns a client for the vault in home.
+func (c *cli) connect(ctx context.Context, home string) (*agent.Client, error) {
+	return agent.Connect(ctx, agent.Options{Home: home, Client: "cli", Agent: agent.Detect(os.Environ()), Password: c.password(),
+		Notify: func(line string) { c.say("%s", line) }})
+}
+
+// password says where the master password comes from; it is not read here.
+func (c *cli) password() agent.Password {
+	switch {
+	case c.passwordStdin:
+		return agent.FromStdin(c.in)
+	case os.Getenv("OV_PASSWORD_FILE") != "":
+		return agent.FromFile(os.Getenv("OV_PASSWORD_FILE"))
+	case os.Getenv("OV_PASSWORD_COMMAND") != "":
+		return agent.FromCommand(os.Getenv("OV_PASSWORD_COMMAND"), os.Stderr)
+	case os.Getenv("OV_PASSWORD") != "":
+		value := os.Getenv("OV_PASSWORD")
+		os.Unsetenv("OV_PASSWORD")
+		return agent.FromEnv(value)
+	}
+	return agent.FromTerminal()
+}
+
+// say tells the person something; it is no data and goes to stderr.
+func (c *cli) say(format string, args ...any) {
+	io.WriteString(c.err, "ov: "+clean(fmt.Sprintf(format, args...))+"\n")
+}
+
+// terminal reports whether a person is there to be asked.
+func (c *cli) terminal() bool {
+	return isTerminal(c.in) && isTerminal(c.err)
+}
+
+func isTerminal(f any) bool {
+	file, ok := f.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+var errNoTerminal = errors.New("no terminal to ask on")
