@@ -21,7 +21,7 @@ type sieve struct {
 }
 
 func newSieve(gram, stride, grams int) sieve {
-	size := min(max(bits.Len(uint(grams*96-1)), 12), 22) // 2^size bits: 96 a gram, at most 512 KiB
+	size := min(max(bits.Len(uint(grams*48-1)), 12), 22) // 2^size bits: 48 a gram or more, at most 512 KiB
 	return sieve{
 		gram:   gram,
 		stride: stride,

@@ -63,7 +63,7 @@ func newFilter(gram, shortest, n int) filter {
 	stride := max(1, min(shortest-gram+1, maxStride, max(32, 2048/n), maxGrams/n))
 	grams := n * stride
 	f := filter{sieve: newSieve(gram, stride, grams), entries: make([]entry, 0, grams)}
-	size := min(bits.Len(uint(grams)), 20)
+	size := min(bits.Len(uint(grams))+1, 20)
 	f.hshift = uint(64 - size)
 	f.heads = make([]int32, 1<<size)
 	for i := range f.heads {
