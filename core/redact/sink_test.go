@@ -110,6 +110,37 @@ func TestReadFrom(t *testing.T) {
 	}
 }
 
+// TestLongWrites cuts a stream into writes that are long enough to be searched
+// in place behind what is held.
+func TestLongWrites(t *testing.T) {
+	needles := named(token + "|" + phrase)
+	s, err := Compile(needles, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(33, 34))
+	stream := hostile(r, needles, 300_000)
+	var want bytes.Buffer
+	w := NewWriter(&want, s, nil)
+	for at := 0; at < len(stream); at += 100 {
+		w.Write(stream[at:min(at+100, len(stream))])
+	}
+	w.Close()
+	for range 10 {
+		var got bytes.Buffer
+		w := NewWriter(&got, s, nil)
+		for at := 0; at < len(stream); {
+			n := min(1+r.IntN(1<<(3+r.IntN(16))), len(stream)-at)
+			w.Write(stream[at : at+n])
+			at += n
+		}
+		w.Close()
+		if !bytes.Equal(got.Bytes(), want.Bytes()) {
+			t.Fatal("long writes give another output than short ones")
+		}
+	}
+}
+
 // TestLifecycle is about what comes after Flush and Close.
 func TestLifecycle(t *testing.T) {
 	var out bytes.Buffer

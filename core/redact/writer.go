@@ -14,7 +14,7 @@ import (
 const (
 	bufferSize = 128 << 10 // ReadFrom reads this much at once
 	blockSize  = 128 << 10 // a longer write is searched in blocks that fit the cache
-	firstPiece = 4 << 10   // copied behind what is held back, so that the rest need not be
+	firstPiece = 2 << 10   // copied behind what is held back, so that the rest need not be
 )
 
 // ErrClosed is returned by a write to a closed Writer.
@@ -104,13 +104,18 @@ func (w *Writer) Write(p []byte) (int, error) {
 		n := min(len(rest), blockSize)
 		if len(w.buf) == 0 {
 			w.step(rest[:n:n], false)
-		} else {
-			// Copy a little behind what is held: when it is decided, the rest can be
-			// searched where it is.
-			n = min(n, size)
-			size *= 4
-			w.buf = append(w.buf, rest[:n]...)
-			w.step(w.buf, false)
+			rest = rest[n:]
+			continue
+		}
+		// Copy a little behind what is held. Once all that is held is of p, the rest
+		// is searched where it is.
+		n = min(n, size)
+		size *= 4
+		w.buf = append(w.buf, rest[:n]...)
+		w.step(w.buf, false)
+		if held := len(w.buf); held < n && n < len(rest) {
+			w.buf = w.buf[:0]
+			n -= held
 		}
 		rest = rest[n:]
 	}
