@@ -9,3 +9,9 @@ scan-report:
 .PHONY: test-gitleaks
 test-gitleaks:
 	cd scanners/rules/gitleakstest && $(GO) test ./...
+
+# MB per CPU second of the rules, and of gitleaks on the same log.
+.PHONY: bench-scan
+bench-scan:
+	$(GO) test -run '^$$' -bench 'Clean|Candidates|Start' ./scanners/builtin
+	cd scanners/rules/gitleakstest && $(GO) test -run '^$$' -bench Log -benchtime 2x .
