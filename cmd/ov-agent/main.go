@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"syscall"
@@ -150,10 +151,13 @@ func daemon(o options) (err error) {
 // relock replaces this process by a fresh one that goes on listening. If that
 // cannot be done the process ends: its memory must not outlive the lock.
 func relock(o options, socket *serve.Socket) {
-	if listener, lock, err := socket.Handover(); err == nil {
-		argv := []string{os.Args[0], "--home", o.home, "--listener-fd", strconv.Itoa(listener), "--lock-fd", strconv.Itoa(lock)}
+	files, err := socket.Handover()
+	if err == nil {
+		number := func(f *os.File) string { return strconv.Itoa(int(f.Fd())) }
+		argv := []string{os.Args[0], "--home", o.home, "--listener-fd", number(files[0]), "--lock-fd", number(files[1])}
 		syscall.Exec(self(), argv, os.Environ()) // returns only when it fails
 	}
+	runtime.KeepAlive(files)
 	socket.Close()
 	os.Exit(1)
 }

@@ -109,17 +109,21 @@ func Inherit(listener, lock int) (*Socket, error) {
 	return &Socket{ul, os.NewFile(uintptr(lock), "lock"), ul.Addr().String()}, nil
 }
 
-// Handover returns descriptors of the listener and the lock that stay open over
-// an exec.
-func (s *Socket) Handover() (listener, lock int, err error) {
-	f, err := s.Listener.File()
-	if err != nil {
-		return 0, 0, err
+// Handover returns the listener and the lock as files that stay open over an
+// exec. They are the caller's, and must be kept alive until then.
+func (s *Socket) Handover() (files [2]*os.File, err error) {
+	if files[0], err = s.Listener.File(); err != nil {
+		return files, err
 	}
-	for _, fd := range []uintptr{f.Fd(), s.lock.Fd()} {
-		if _, _, e := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_SETFD, 0); e != 0 {
-			return 0, 0, e
+	fd, err := syscall.Dup(int(s.lock.Fd())) // a lock belongs to the open file, which both share
+	if err != nil {
+		return files, err
+	}
+	files[1] = os.NewFile(uintptr(fd), "lock")
+	for _, f := range files {
+		if _, _, e := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_SETFD, 0); e != 0 {
+			return files, e
 		}
 	}
-	return int(f.Fd()), int(s.lock.Fd()), nil
+	return files, nil
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/opaquevault/ov/core/agent"
@@ -35,15 +36,26 @@ func TestListen(t *testing.T) {
 		t.Errorf("a second agent: %v, want ErrRunning", err)
 	}
 	// It is handed over to the next process image with its lock.
-	listener, lock, err := s.Handover()
+	files, err := s.Handover()
 	if err != nil {
 		t.Fatal(err)
 	}
-	next, err := Inherit(listener, lock)
+	var fds [2]int // an exec would keep the numbers; here their files own them
+	for i, f := range files {
+		if fds[i], err = syscall.Dup(int(f.Fd())); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	next, err := Inherit(fds[0], fds[1])
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Listener.Close()
+	s.lock.Close()
+	if _, err := Listen(home); !errors.Is(err, ErrRunning) {
+		t.Errorf("beside the next image: %v, want ErrRunning", err)
+	}
 	if _, err := net.Dial("unix", next.path); err != nil {
 		t.Errorf("after the handover: %v", err)
 	}
