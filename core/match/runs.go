@@ -181,7 +181,8 @@ func (r *Runs) grow(c *Scratch, i int, s seed) {
 	c.lines[c.line] = line{at - i, i + right}
 	c.line = (c.line + 1) % len(c.lines)
 	start, end := -1, 0 // of the run under way, in text
-	for k := at - left; k+x.window <= at+right; k++ {
+	// Windows that end at From or before were reported with an earlier block.
+	for k := max(at-left, at-i+c.b.From-x.window+1); k+x.window <= at+right; k++ {
 		if !r.starts[k] || !c.b.opens(k+i-at) {
 			continue
 		}

@@ -141,6 +141,25 @@ func TestLongWrites(t *testing.T) {
 	}
 }
 
+// TestByteByByte prints a long secret a byte at a time: what is held is long, and
+// each write must not cost what all that is held does many times over.
+func TestByteByByte(t *testing.T) {
+	r := rand.New(rand.NewPCG(35, 36))
+	value := make([]byte, 3000)
+	for i := range value {
+		value[i] = token[4+r.IntN(len(token)-4)]
+	}
+	var out bytes.Buffer
+	w := NewWriter(&out, setFor(t, string(value), Options{}), nil)
+	for _, c := range value {
+		w.Write([]byte{c})
+	}
+	w.Close()
+	if out.String() != "[REDACTED:A]" {
+		t.Errorf("got %d bytes", out.Len())
+	}
+}
+
 // TestLifecycle is about what comes after Flush and Close.
 func TestLifecycle(t *testing.T) {
 	var out bytes.Buffer
