@@ -19,7 +19,7 @@ scanner-testdata: scanner-tools ## rebuild sdk/scanner/testdata from the sources
 attack: attack-wasm
 attack-wasm: ## 100,000 fuzzed windows on both engines, for each SDK; hostile modules with their figures
 	OV_WINDOWS=100000 $(GO) test -count=1 -timeout 30m -run TestHello -v ./scanners/wasmhost/starter
-	$(GO) test -count=1 -run 'TestHostile' -v ./scanners/wasmhost
+	ATTACK=1 $(GO) test -count=1 -run 'TestHostile|TestCompileBombs' -v ./scanners/wasmhost
 
 fuzz: fuzz-wasm
 fuzz-wasm:

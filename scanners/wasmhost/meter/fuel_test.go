@@ -202,6 +202,12 @@ func TestLimits(t *testing.T) {
 		{"too many blocks", body(asm.Cat(repeat(meter.MaxBlocks, asm.Block(module.Block, asm.Void))), asm.Get(0)), "blocks and branches"},
 		{"a long branch table", body(asm.Get(0), module.AppendU32([]byte{module.BrTable}, 1<<14), make([]byte, 1<<14+1)), "blocks and branches"},
 		{"a branch table that lies", body(asm.Get(0), module.AppendU32([]byte{module.BrTable}, 1<<31)), "truncated"},
+		{"too many loops", body(asm.Cat(repeat(meter.MaxLoops+1, asm.Block(module.Loop, asm.Void))), asm.Get(0)), "257 loops are more than 256"},
+		{"too many loops in all", func(m *asm.Module) {
+			for range meter.MaxTotalLoops/meter.MaxLoops + 1 {
+				m.Func(nil, nil, nil, repeat(meter.MaxLoops, asm.Block(module.Loop, asm.Void)))
+			}
+		}, "16640 loops are more than 16384"},
 		{"locals times blocks", func(m *asm.Module) {
 			export(m)
 			m.Body(asm.Cat([]byte{1, 0xe8, 0x07, asm.I32}, repeat(3000, asm.Block(module.Block, asm.Void)), asm.I32Const(1), asm.Op(module.End))...)

@@ -6,9 +6,10 @@ import (
 	"github.com/opaquevault/ov/scanners/wasmhost/module"
 )
 
-// Limits of a module's code. They bound the time and memory that compiling it
-// takes; the largest function that Go's compiler makes for a scanner has a
-// third of each.
+// Limits of a module's code. The engine's compiler takes time that grows with
+// the square of a function's loops, and with its locals times its joins: without
+// limits 100 KiB keep it busy for minutes. The largest function that Go's compiler
+// makes for a scanner has 50 KiB, 18 locals and 2,620 blocks.
 const (
 	MaxFunctions = 16 << 10
 	MaxTypes     = 4 << 10
@@ -18,8 +19,11 @@ const (
 	MaxLocals    = 2 << 10   // of one function, with its parameters
 	MaxResults   = 64
 	MaxBlocks    = 8 << 10 // blocks, loops and branch targets of one function
-	MaxPhis      = 2 << 20 // locals times blocks of one function
-	MaxTotalPhis = 16 << 20
+	MaxLoops     = 256     // of one function
+	MaxPhis      = 1 << 20 // locals times blocks of one function
+
+	MaxTotalLoops = 16 << 10
+	MaxTotalPhis  = 4 << 20
 )
 
 // Check holds a module against the limits. It needs no validation before it.
@@ -78,25 +82,31 @@ func checkLimits(m *module.Module, l Limits) error {
 }
 
 func checkBodies(m *module.Module) error {
-	total := int64(0)
+	var total weight
 	for i, b := range m.Bodies {
-		phis, err := checkBody(m, b, i)
+		w, err := weigh(m, b, i)
 		if err != nil {
 			return fmt.Errorf("function %d: %w", i, err)
 		}
-		total += phis
+		total.loops += w.loops
+		total.phis += w.phis
 	}
-	if total > MaxTotalPhis {
-		return fmt.Errorf("locals times blocks of all functions are %d, more than %d", total, MaxTotalPhis)
+	switch {
+	case total.loops > MaxTotalLoops:
+		return fmt.Errorf("%d loops are more than %d", total.loops, MaxTotalLoops)
+	case total.phis > MaxTotalPhis:
+		return fmt.Errorf("locals times blocks of all functions are %d, more than %d", total.phis, MaxTotalPhis)
 	}
 	return nil
 }
 
-// checkBody also returns the locals times the blocks: what a compiler's tables
-// grow with.
-func checkBody(m *module.Module, b module.Body, i int) (int64, error) {
+// A weight is what a compiler's work grows with.
+type weight struct{ loops, phis int64 }
+
+// weigh holds one function against the limits.
+func weigh(m *module.Module, b module.Body, i int) (weight, error) {
 	if len(b.Code) > MaxBody {
-		return 0, fmt.Errorf("%d bytes of code are more than %d", len(b.Code), MaxBody)
+		return weight{}, fmt.Errorf("%d bytes of code are more than %d", len(b.Code), MaxBody)
 	}
 	locals := int64(0)
 	for _, l := range b.Locals {
@@ -106,31 +116,31 @@ func checkBody(m *module.Module, b module.Body, i int) (int64, error) {
 		locals += int64(len(t.Params))
 	}
 	if locals > MaxLocals {
-		return 0, fmt.Errorf("%d locals are more than %d", locals, MaxLocals)
+		return weight{}, fmt.Errorf("%d locals are more than %d", locals, MaxLocals)
 	}
-	blocks := int64(1)
+	blocks, loops := int64(1), int64(0)
 	d := module.Decode(b.Code)
 	for d.Next() {
 		switch d.Instr.Op {
-		case module.Block, module.Loop, module.If, module.BrIf, module.BrTable:
-			blocks += 1 + int64(d.Instr.Index)*b2i(d.Instr.Op == module.BrTable)
+		case module.Loop:
+			loops++
+			blocks++
+		case module.Block, module.If, module.BrIf:
+			blocks++
+		case module.BrTable:
+			blocks += 1 + int64(d.Instr.Index)
 		}
 	}
-	if err := d.Err(); err != nil {
-		return 0, err
+	switch phis := locals * blocks; {
+	case d.Err() != nil:
+		return weight{}, d.Err()
+	case blocks > MaxBlocks:
+		return weight{}, fmt.Errorf("%d blocks and branches are more than %d", blocks, MaxBlocks)
+	case loops > MaxLoops:
+		return weight{}, fmt.Errorf("%d loops are more than %d", loops, MaxLoops)
+	case phis > MaxPhis:
+		return weight{}, fmt.Errorf("%d locals times %d blocks are more than %d", locals, blocks, MaxPhis)
+	default:
+		return weight{loops, phis}, nil
 	}
-	if blocks > MaxBlocks {
-		return 0, fmt.Errorf("%d blocks and branches are more than %d", blocks, MaxBlocks)
-	}
-	if locals*blocks > MaxPhis {
-		return 0, fmt.Errorf("%d locals times %d blocks are more than %d", locals, blocks, MaxPhis)
-	}
-	return locals * blocks, nil
-}
-
-func b2i(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
 }

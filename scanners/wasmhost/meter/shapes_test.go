@@ -9,7 +9,6 @@ import (
 
 var (
 	i32s = []byte{asm.I32}
-	i64s = []byte{asm.I64}
 	pair = []byte{asm.I32, asm.I64}
 )
 
