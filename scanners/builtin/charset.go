@@ -196,13 +196,19 @@ func mixed(b []byte) bool {
 	return false
 }
 
-func digitless(b []byte) bool {
-	for _, c := range b {
+// slug reports whether b is words of code run together: no figure, and a capital
+// only now and then. A token of letters alone turns case far more often.
+func slug(b []byte) bool {
+	turns := 0
+	for i, c := range b {
 		if isDigit(c) {
 			return false
 		}
+		if i > 0 && isUpper(c) && isLower(b[i-1]) {
+			turns++
+		}
 	}
-	return true
+	return len(b) >= 20 && turns*7 <= len(b)
 }
 
 // filler reports whether b only stands for a value: xxxx, ****, 0000, ....

@@ -62,7 +62,7 @@ func (p *prefix) find(w []byte, at int, final bool) ([]scan.Span, bool) {
 		return nil, false
 	}
 	body := w[i : i+p.min]
-	if filler(body) || p.body != upper && (!mixed(body) || digitless(body) && wordy(body)) || p.shape != nil && !p.shape(body) {
+	if filler(body) || p.body != upper && (!mixed(body) || slug(body)) || p.shape != nil && !p.shape(body) {
 		return nil, false
 	}
 	if p.exact && bytes.HasSuffix(w[i:end], []byte("EXAMPLE")) {
