@@ -238,6 +238,15 @@ func TestJobsAtATerminal(t *testing.T) {
 	p.keys("q")
 	p.prompt()
 
+	p.run("\"$OV_PROGRAM\" run -- sleep 1000 </dev/null >/dev/null 2>&1") // Ctrl-Z without a terminal of the command's own
+	time.Sleep(300 * time.Millisecond)
+	p.keys("C-z")
+	p.await("Stopped")
+	p.run("fg")
+	time.Sleep(300 * time.Millisecond)
+	p.keys("C-c")
+	p.cooked("130")
+
 	p.run("ov run -- sleep 1000 &") // in the background
 	p.await("1 secret")
 	p.text("jobs")

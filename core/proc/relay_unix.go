@@ -21,8 +21,12 @@ func catchSignals() (c <-chan os.Signal, stop func()) {
 			signal.Notify(all, s)
 		}
 	}
-	return all, func() { signal.Stop(all) }
+	return all, func() { time.AfterFunc(afterTheEnd, func() { signal.Stop(all) }) }
 }
+
+// afterTheEnd is how long signals are still caught when the child is gone: an impatient second Ctrl-C shall not keep the caller
+// from finishing its records.
+const afterTheEnd = 2 * time.Second
 
 // killWindow is how soon after an interrupt a second one kills.
 const killWindow = time.Second

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -111,8 +112,7 @@ func TestSessionCancel(t *testing.T) {
 		{"sh", "-c", "trap '' TERM; sleep 1000; sleep 1000"},
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-		var out bytes.Buffer
-		_, err := n.Run(ctx, argv, &out, &out)
+		_, err := n.Run(ctx, argv, io.Discard, io.Discard)
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%q: %v", argv, err)
@@ -137,8 +137,7 @@ func TestSessionLimits(t *testing.T) {
 		t.Error(err)
 	}
 	n = open(t, "/bin/sh", Limits{Hard: 100 * time.Millisecond})
-	var out bytes.Buffer
-	if _, err := n.Run(context.Background(), []string{"sleep", "1000"}, &out, &out); !errors.Is(err, ErrExpired) {
+	if _, err := n.Run(context.Background(), []string{"sleep", "1000"}, io.Discard, io.Discard); !errors.Is(err, ErrExpired) {
 		t.Error(err)
 	}
 }
