@@ -16,6 +16,7 @@ import (
 
 	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/scan"
+	"github.com/opaquevault/ov/scanners/builtin"
 	"github.com/opaquevault/ov/scanners/wasmhost"
 	"github.com/opaquevault/ov/scanners/wasmhost/lock"
 	"github.com/opaquevault/ov/scanners/wasmhost/manifest"
@@ -72,6 +73,9 @@ A FILE.toml is a rule file, in gitleaks' format or ours: a copy is kept, and wha
 			if err := c.agree(s.Manifest(), yes); err != nil {
 				return err
 			}
+			if err := fits(store, s); err != nil {
+				return fmt.Errorf("add %q: %w", args[0], err)
+			}
 			e, err := store.Add(wasm, lock.Signed{Key: key, Signature: sig})
 			if err != nil {
 				return fmt.Errorf("add %q: %w", args[0], err)
@@ -83,6 +87,23 @@ A FILE.toml is a rule file, in gitleaks' format or ours: a copy is kept, and wha
 	cmd.Flags().StringVar(&key, "key", "", "pin an ed25519 public `KEY` (base64)")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
+}
+
+// fits compiles a new module's keywords with those of all others, so that no
+// later run finds that they are too many.
+func fits(store *lock.Store, s *wasmhost.Scanner) error {
+	o := redact.Options{Level: scan.Strict, Scanners: append(builtin.All(), s)}
+	installed, err := store.Scanners(wasmhost.Options{})
+	if err != nil {
+		return err
+	}
+	for _, other := range installed {
+		if other.Manifest().Name != s.Manifest().Name {
+			o.Scanners = append(o.Scanners, other)
+		}
+	}
+	_, err = redact.Compile(nil, o)
+	return err
 }
 
 // agree asks a person about a module before it is installed.

@@ -111,6 +111,9 @@ func TestScannerVerbs(t *testing.T) {
 	if want := "a [REDACTED:scanner " + name + " failed] z\n"; got.stdout != want || !strings.Contains(got.stderr, "not the one that was installed") {
 		t.Errorf("a changed module: %q, want %q; %s", got.stdout, want, got.stderr)
 	}
+	if got := w.must(t, "", "audit", "show", "--json"); !strings.Contains(got.stdout, "scanner "+name+" failed") {
+		t.Errorf("the audit log does not tell of the failure: %s", got.stdout)
+	}
 	w.must(t, "", "scanner", "remove", name)
 	if got := w.must(t, "", "run", "--", "echo", token); got.stdout != token+"\n" {
 		t.Errorf("after remove: %q", got.stdout)

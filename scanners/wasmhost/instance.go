@@ -61,7 +61,7 @@ func (s *Scanner) compile() (*program, error) {
 	if err := s.fetch(); err != nil {
 		return nil, err
 	}
-	config := settings(wazero.NewRuntimeConfigCompiler())
+	config := settings(wazero.NewRuntimeConfig()) // compiles where the engine has a compiler
 	if s.options.Interpreter {
 		config = settings(wazero.NewRuntimeConfigInterpreter())
 	}

@@ -1,10 +1,10 @@
 package wasmhost
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -184,9 +184,10 @@ func rules(m *manifest.Manifest) []scan.Rule {
 }
 
 // until carries an open span on to just before the end marker.
-func until(end string) func(uint32, []byte, bool) (int, uint32, bool) {
+func until(marker string) func(uint32, []byte, bool) (int, uint32, bool) {
+	end := []byte(marker)
 	return func(_ uint32, b []byte, final bool) (int, uint32, bool) {
-		if i := strings.Index(string(b), end); i >= 0 {
+		if i := bytes.Index(b, end); i >= 0 {
 			return i, 0, false
 		}
 		if final {
@@ -207,7 +208,8 @@ func (s *Scanner) Compile() error {
 	return nil
 }
 
-// Close frees the module's memory. Calls after it fail, which masks.
+// Close frees the module's memory. No call may be under way; calls after it
+// fail, which masks.
 func (s *Scanner) Close() error {
 	s.once.Do(func() {}) // not to be compiled any more
 	s.mu.Lock()

@@ -32,6 +32,7 @@ const (
 	MaxPages  = 256      // of memory
 	MaxUntil  = 64       // bytes of Rule.Until
 	maxWords  = 64       // keywords of one rule
+	maxBytes  = 4 << 10  // of all keywords: all scanners share one automaton
 	maxText   = 1 << 10
 )
 
@@ -172,7 +173,7 @@ func (m *Manifest) Complete() error {
 
 func (m *Manifest) completeRules() error {
 	seen := map[string]bool{}
-	longest := 0
+	longest, words := 0, 0
 	for i := range m.Rules {
 		r := &m.Rules[i]
 		if seen[r.ID] {
@@ -183,6 +184,12 @@ func (m *Manifest) completeRules() error {
 			return fmt.Errorf("rule %q: %w", r.ID, err)
 		}
 		longest = max(longest, r.Before+r.After)
+		for _, k := range r.Keywords {
+			words += len(k)
+		}
+	}
+	if words > maxBytes {
+		return fmt.Errorf("keywords of %d bytes are more than %d", words, maxBytes)
 	}
 	if m.MaxWindow == 0 {
 		m.MaxWindow = min(longest, scan.MaxWindow)

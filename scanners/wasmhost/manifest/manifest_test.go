@@ -71,6 +71,7 @@ func TestRefuses(t *testing.T) {
 		{rule(`"id":"r","keywords":["abc"]},{"id":"r","keywords":["abc"]`), "there twice"},
 		{rule(`"id":"r"`), "0 keywords"},
 		{rule(`"id":"r","keywords":[` + many(65, func(int) string { return `"abc"` }) + `]`), "65 keywords"},
+		{rule(`"id":"r","after":255,"keywords":[` + many(20, func(i int) string { return `"` + strings.Repeat(string(rune('a'+i)), 250) + `"` }) + `]`), "keywords of 5000 bytes"},
 		{rule(`"id":"r","keywords":["ab"]`), `keyword "ab"`},
 		{rule(`"id":"r","keywords":["abcdef"],"after":5`), `keyword "abcdef"`},
 		{rule(`"id":"r","keywords":["abc"],"before":-1`), "out of range"},
