@@ -18,9 +18,7 @@ import (
 	"github.com/opaquevault/ov/cmd/ov-mcp/tools"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/proc"
-	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/scan"
-	"github.com/opaquevault/ov/scanners/builtin"
 )
 
 const (
@@ -120,9 +118,13 @@ func deadline(ctx context.Context, ended <-chan struct{}) {
 // build puts the server together. It opens nothing and starts nothing: clients
 // probe a server by starting it and throwing it away.
 func build(o config.Options, home string) (*tools.Tools, *server.MCPServer, error) {
+	masks, err := masking(home, scan.Balanced)
+	if err != nil {
+		return nil, nil, err
+	}
 	t := tools.New(tools.Config{
 		Home: home, UserHome: o.UserHome, Dir: o.Dir, Getenv: os.Getenv, Environ: os.Environ(),
-		Redact:  redact.Options{Lanes: redact.All, Scanners: builtin.All(), Level: scan.Balanced},
+		Redact:  masks,
 		Connect: connector(home),
 	})
 	m := server.NewMCPServer("ov", version(), server.WithToolCapabilities(false), server.WithElicitation(), server.WithInstructions(instructions))

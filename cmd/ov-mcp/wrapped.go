@@ -12,9 +12,7 @@ import (
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/broker"
 	"github.com/opaquevault/ov/core/config"
-	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/scan"
-	"github.com/opaquevault/ov/scanners/builtin"
 )
 
 // exited is the wrapped server's own exit status.
@@ -48,6 +46,10 @@ func wrapped(o config.Options, home string, args []string) error {
 	if len(wants) == 0 {
 		return fmt.Errorf("%w: no secret is named: set a variable to ov://NAME in the client's configuration, or use --secrets", errUsage)
 	}
+	masks, err := masking(cfg.Home, scan.Precise)
+	if err != nil {
+		return err
+	}
 	client, err := agent.Connect(context.Background(), agent.Options{Home: cfg.Home, Client: "mcp:wrap", Agent: agent.Detect(environ)})
 	if err != nil {
 		return err
@@ -56,7 +58,7 @@ func wrapped(o config.Options, home string, args []string) error {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	code, err := broker.Run(context.Background(), client, broker.Request{
 		Argv: flags.Args(), Dir: o.Dir, Environ: environ, Wants: wants, Space: cfg.Context(),
-		Redact: redact.Options{Lanes: redact.All, Scanners: builtin.All(), Level: scan.Precise},
+		Redact: masks,
 		Stdin:  os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Frames: true, Relay: true, Leader: true, Grace: grace,
 		Notice: func(line string) { fmt.Fprintf(os.Stderr, "ov: %s\n", line) }, Opened: func(int) {},
 	})

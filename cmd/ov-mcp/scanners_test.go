@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opaquevault/ov/core/redact"
+	"github.com/opaquevault/ov/core/scan"
+	"github.com/opaquevault/ov/scanners/builtin"
+	"github.com/opaquevault/ov/scanners/wasmhost/asm"
+	"github.com/opaquevault/ov/scanners/wasmhost/lock"
+)
+
+// TestInstalledScanners: what is installed masks here as it does in ov run; what
+// cannot be run keeps the server from starting.
+func TestInstalledScanners(t *testing.T) {
+	home := t.TempDir()
+	if o, err := masking(home, scan.Balanced); err != nil || len(o.Scanners) != len(builtin.All()) {
+		t.Fatalf("without any: %d scanners, %v", len(o.Scanners), err)
+	}
+	store := &lock.Store{Dir: filepath.Join(home, "scanners")}
+	wasm, err := os.ReadFile("../../sdk/scanner/testdata/c.wasm")
+	if err == nil {
+		_, err = store.Add(wasm, lock.Signed{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := masking(home, scan.Balanced)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := redact.Compile(nil, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	w := redact.NewWriter(&out, set, nil)
+	w.Write([]byte("a acme_0123456789abcdef0123456789abcdef z"))
+	if err := w.Close(); err != nil || out.String() != "a [REDACTED:acme-token] z" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	stream := (&asm.Module{}).AddScan(nil, asm.I32Const(0)).WithManifest(`{"abi":1,"name":"s","mode":"stream","rules":[{"id":"r"}]}`)
+	if _, err := store.Add(stream, lock.Signed{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := masking(home, scan.Balanced); err == nil || !strings.Contains(err.Error(), "stream mode") {
+		t.Errorf("a stream scanner: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(store.Dir, lock.File), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := masking(home, scan.Balanced); !errors.Is(err, lock.ErrLock) {
+		t.Errorf("a broken lock: %v", err)
+	}
+}
