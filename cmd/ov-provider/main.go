@@ -8,6 +8,12 @@ import (
 	"slices"
 
 	"github.com/opaquevault/ov/providers/aws"
+	"github.com/opaquevault/ov/providers/azure"
+	"github.com/opaquevault/ov/providers/command"
+	"github.com/opaquevault/ov/providers/doppler"
+	"github.com/opaquevault/ov/providers/dotenv"
+	"github.com/opaquevault/ov/providers/gcp"
+	"github.com/opaquevault/ov/providers/hashivault"
 	"github.com/opaquevault/ov/providers/infisical"
 	"github.com/opaquevault/ov/providers/onepassword"
 	"github.com/opaquevault/ov/sdk/provider"
@@ -16,7 +22,8 @@ import (
 
 func all() []provider.Provider {
 	return []provider.Provider{
-		aws.NewSecretsManager(), aws.NewParameterStore(), infisical.New(), onepassword.New(),
+		aws.NewSecretsManager(), aws.NewParameterStore(), onepassword.New(), infisical.New(),
+		hashivault.New(), azure.New(), gcp.New(), doppler.New(), dotenv.New(), command.New(),
 	}
 }
 
