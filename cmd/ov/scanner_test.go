@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/opaquevault/ov/scanners/wasmhost/asm"
+	"github.com/opaquevault/ov/scanners/wasmhost/module"
 )
 
 const token = "acme_0123456789abcdef0123456789abcdef"
@@ -152,5 +155,38 @@ func TestScannerBadInput(t *testing.T) {
 		if got := w.ov(t, "", c.args...); got.code != c.code || !strings.Contains(got.stderr, c.want) {
 			t.Errorf("%v: %d, want %d: %s", c.args, got.code, c.code, got.stderr)
 		}
+	}
+}
+
+// TestStreamScanner: a module of stream mode sees all output of a run, behind
+// the masking of values, and what it holds comes out at the end.
+func TestStreamScanner(t *testing.T) {
+	w := newWorld(t, t.TempDir())
+	defer w.leave(t)
+	w.must(t, "", "vault", "init", "--kit", "kit")
+	w.must(t, w.canary, "secret", "set", "CANARY", "--stdin")
+	first := asm.Cat(asm.I32Const(asm.In), asm.Mem(0x2d, 0))
+	wasm := (&asm.Module{}).AddScan(nil, // all of a window that starts with S; [ traps
+		first, asm.I32Const('['), asm.Op(0x46), asm.Block(module.If, asm.Void, asm.Op(module.Unreachable)),
+		asm.I32Const(asm.Out), asm.Get(0), asm.Mem(0x36, 4), first, asm.I32Const('S'), asm.Op(0x46)).
+		WithManifest(`{"abi":1,"name":"flow","mode":"stream","max_window":64,"rules":[{"id":"starts-with-s"}]}`)
+	w.must(t, "", "scanner", "add", "--yes", w.file(t, "flow.wasm", string(wasm)))
+	for _, c := range []struct{ script, stdout, stderr string }{
+		{"echo Secret", "[REDACTED:starts-with-s]", ""},
+		{"echo no secret; echo S >&2", "no secret\n", "[REDACTED:starts-with-s]"},
+		{"echo S $CANARY", "[REDACTED:starts-with-s]", ""},
+		{"echo is $CANARY", "is [REDACTED:CANARY]\n", ""},
+		{"echo $CANARY", "[REDACTED:scanner flow failed]", ""},
+	} {
+		got := w.must(t, "", "run", "--", "sh", "-c", c.script)
+		if strings.TrimSpace(got.stdout) != strings.TrimSpace(c.stdout) || !strings.Contains(got.stderr, c.stderr) {
+			t.Errorf("%s: %q and %q", c.script, got.stdout, got.stderr)
+		}
+	}
+	if got := w.must(t, "Some text", "redact"); got.stdout != "[REDACTED:starts-with-s]" {
+		t.Errorf("redact: %q", got.stdout)
+	}
+	if got := w.ov(t, "", "run", "--pty", "--", "echo", "x"); got.code != 125 || !strings.Contains(got.stderr, "needs pipes") {
+		t.Errorf("on a terminal: %d %s", got.code, got.stderr)
 	}
 }

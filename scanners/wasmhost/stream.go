@@ -73,13 +73,16 @@ func (w *Writer) step(final bool) {
 	if !final {
 		decided = max(0, len(w.buf)-w.s.manifest.MaxWindow+1)
 	}
-	spans := w.ask(final)
+	spans, failed := w.ask(final)
 	if w.err != nil {
 		return
 	}
+	if failed { // nothing of it is shown again: it would fail again
+		decided = len(w.buf)
+	}
 	w.swallow(final)
 	for _, sp := range spans {
-		if sp.Start >= decided && !final {
+		if sp.Start >= decided && !final && !failed {
 			continue // it will be seen again, with what comes after it
 		}
 		w.pass(sp.Start)
@@ -99,12 +102,12 @@ func (w *Writer) step(final bool) {
 }
 
 // ask runs the guest. Its failure masks all that is undecided.
-func (w *Writer) ask(final bool) []scan.Span {
+func (w *Writer) ask(final bool) (spans []scan.Span, failed bool) {
 	if w.s.health.quarantined() {
 		if !w.s.options.FailOpen {
 			w.err = fmt.Errorf("module %q: %w", w.s.manifest.Name, ErrQuarantined)
 		}
-		return nil
+		return nil, false
 	}
 	flags := uint32(0)
 	if !w.begun {
@@ -117,13 +120,13 @@ func (w *Writer) ask(final bool) []scan.Span {
 	spans, err := w.s.ask(w.buf, flags)
 	if err == nil {
 		sortSpans(spans)
-		return spans
+		return spans, false
 	}
 	w.s.fail(err)
 	if w.s.health.quarantined() {
 		return w.ask(final)
 	}
-	return w.s.mask(0, len(w.buf))
+	return w.s.mask(0, len(w.buf)), true
 }
 
 // swallow carries the open finding on to its end, which is not masked, or over

@@ -103,6 +103,9 @@ func TestStreamFails(t *testing.T) {
 	if want := "[REDACTED:scanner flow failed]"; got != want || err != nil {
 		t.Errorf("%v %q, want %q", err, got, want)
 	}
+	if c := s.Counts(); c.Failures != 1 || c.Quarantined {
+		t.Errorf("one failure is counted as %+v", c)
+	}
 	got, err = stream(t, s, strings.Repeat("!", 3)+strings.Repeat("secret", 50), 1)
 	if !errors.Is(err, ErrQuarantined) || strings.Contains(got, "secret") {
 		t.Errorf("%v %q", err, got)

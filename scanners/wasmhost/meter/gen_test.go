@@ -110,7 +110,7 @@ func (g *gen) stmt(results []byte, labels int) []byte {
 	case 8:
 		return g.table(results, labels)
 	case 9:
-		return asm.Cat(asm.Block(module.If, asm.Void, nil)[:0], g.expr(asm.I32), asm.Block(module.If, asm.Void,
+		return asm.Cat(g.expr(asm.I32), asm.Block(module.If, asm.Void,
 			g.stmt(results, labels+1), asm.Op(module.Else), g.stmt(results, labels+1)))
 	case 10:
 		return g.indirect()
