@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/opaquevault/ov/core/agent/wire"
@@ -130,6 +132,9 @@ func (c *Client) open(ctx context.Context) (*session, error) {
 	if err != nil && !errors.Is(err, ErrUnavailable) {
 		return nil, err
 	}
+	if !hasVault(c.o.Home) { // before anybody is asked for a password
+		return nil, noVault(c.o.Home)
+	}
 	if c.o.Password.Kind == PasswordNone {
 		if err == nil { // it may have been unlocked since it said hello
 			return s, nil
@@ -156,6 +161,21 @@ func (c *Client) unlockChild(ctx context.Context) error {
 	_, err := c.withPassword(ctx, c.child, wire.OpUnlock, TTLs{})
 	c.child.hello.Locked = err != nil
 	return err
+}
+
+// hasVault reports whether anything of a vault is in home. What it is, and
+// whether it is whole, is the agent's to say.
+func hasVault(home string) bool {
+	for _, name := range []string{"device", "vault.db"} {
+		if _, err := os.Lstat(filepath.Join(home, name)); !errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+	}
+	return false
+}
+
+func noVault(home string) error {
+	return &Error{Err: ErrNoVault, Message: fmt.Sprintf("open vault %q: %v", home, ErrNoVault), Advice: `run "ov vault init"`}
 }
 
 func locked() error {

@@ -73,6 +73,9 @@ type Exposure struct {
 
 // fresh sends a request with the password's descriptor, and then more.
 func (c *Client) fresh(ctx context.Context, op string, args any, more ...*os.File) (*wire.Frame, error) {
+	if op != wire.OpRestoreBackup && !hasVault(c.o.Home) { // a backup makes one
+		return nil, noVault(c.o.Home)
+	}
 	s, err := c.any(ctx)
 	if err != nil {
 		return nil, err

@@ -34,6 +34,9 @@ func (c *Client) Init(ctx context.Context, r InitRequest) error {
 
 // Unlock gives the password to the long-lived agent, starting it if need be.
 func (c *Client) Unlock(ctx context.Context, t TTLs) error {
+	if !hasVault(c.o.Home) {
+		return noVault(c.o.Home)
+	}
 	s, err := c.running(ctx)
 	if errors.Is(err, ErrUnavailable) {
 		s, err = daemon(ctx, c.o)
