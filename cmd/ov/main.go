@@ -73,7 +73,7 @@ func (c *cli) root() *cobra.Command {
 	add(root, "day", c.runCmd(), c.shellCmd(), c.secretCmd(), c.redactCmd(), c.scanCmd(), c.mcpCmd(), c.importCmd())
 	add(root, "place", c.initCmd(), c.trustCmd(), c.statusCmd(), c.appCmd(), c.envCmd())
 	add(root, "place", c.scannerCmd(), c.providerCmd())
-	add(root, "vault", c.vaultCmd(), c.unlockCmd(), c.lockCmd(), c.agentCmd(), c.auditCmd())
+	add(root, "vault", c.vaultCmd(), c.unlockCmd(), c.lockCmd(), c.agentCmd(), c.auditCmd(), c.policyCmd(), c.approveCmd())
 	add(root, "about", c.versionCmd(), c.selftestCmd())
 	root.SetHelpCommandGroupID("about")
 	root.SetCompletionCommandGroupID("about")

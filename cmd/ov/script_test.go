@@ -236,7 +236,8 @@ func TestScript(t *testing.T) {
 			e.Defer(func() { w.leave(e.T().(testing.TB)) })
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "approves": approves},
+		Condition: func(word string) (bool, error) { return word == "agent" && insideAgent(), nil },
 	})
 }
 

@@ -26,6 +26,31 @@ func (c *Client) SetPolicy(ctx context.Context, text string) error {
 	return err
 }
 
+// An Effect is what another policy would change, for people.
+type Effect struct {
+	Loosens []string       `json:"loosens"` // what it weakens beyond the built-in protection
+	Changes []EffectChange `json:"changes"`
+}
+
+// An EffectChange is one answer that would be another one, for the secrets of
+// one environment. Requests that name a program, arguments or a folder are not
+// among what is tried: Explain is for these.
+type EffectChange struct {
+	Space   string   `json:"space"`
+	Verb    string   `json:"verb"`
+	Client  string   `json:"client"`
+	Before  string   `json:"before"` // allowed, denied, asked (session) ...
+	After   string   `json:"after"`
+	Secrets []string `json:"secrets"` // names
+}
+
+// CheckPolicy parses text and says what it would change. Nothing is stored.
+func (c *Client) CheckPolicy(ctx context.Context, text string) (Effect, error) {
+	var e Effect
+	_, err := c.call(ctx, wire.OpPolicyCheck, PolicyText{Text: text}, &e)
+	return e, err
+}
+
 // An Explanation says what the policy makes of a request, rule by rule.
 type Explanation struct {
 	Ref      string        `json:"ref"`

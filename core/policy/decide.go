@@ -10,18 +10,27 @@ import (
 )
 
 // Decide holds every secret of r against the rules and returns the strictest
-// of the verdicts.
+// of the verdicts, with the limits of all of them: a secret whose use is limited
+// does not escape in the company of others.
 func (p *Policy) Decide(r Request) Verdict {
 	refs := r.Refs
 	if len(refs) == 0 {
 		return Verdict{Allow: true, Approval: Never, Rule: "none", Why: "no secret is asked for"}
 	}
 	worst := p.decide(&r, refs[0])
+	limits := worst.Limits
 	for _, ref := range refs[1:] {
-		if v := p.decide(&r, ref); stricter(v, worst) {
+		v := p.decide(&r, ref)
+		for _, l := range v.Limits {
+			if !slices.Contains(limits, l) {
+				limits = append(limits, l)
+			}
+		}
+		if stricter(v, worst) {
 			worst = v
 		}
 	}
+	worst.Limits = limits
 	return worst
 }
 
@@ -43,7 +52,10 @@ func (p *Policy) decide(r *Request, ref secret.Ref) Verdict {
 }
 
 func (r *Rule) verdict(q *Request, ref secret.Ref) Verdict {
-	v := Verdict{Allow: true, Approval: r.Approval, Rule: r.Name, Max: r.Max, Per: time.Duration(r.Per), Bound: len(r.Executables) > 0}
+	v := Verdict{Allow: true, Approval: r.Approval, Rule: r.Name, Bound: len(r.Executables) > 0}
+	if r.Max > 0 {
+		v.Limits = []Limit{{r.Name, r.Max, time.Duration(r.Per)}}
+	}
 	switch {
 	case r.Deny:
 		v.Allow, v.Why = false, fmt.Sprintf("%s of %s by %s is denied", q.Verb, ref, q.Client)

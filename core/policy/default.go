@@ -43,3 +43,8 @@ func Default() *Policy {
 	}
 	return p
 }
+
+// Closed returns the policy that lets nothing through.
+func Closed() *Policy {
+	return &Policy{Rules: []Rule{{Name: "closed", Deny: true, Approval: Always}}}
+}

@@ -134,8 +134,8 @@ func (r *Rule) check() error {
 		return errors.New("max and per go together")
 	}
 	for _, v := range r.Verbs {
-		if !slices.Contains(verbs(), v) {
-			return fmt.Errorf("verb %q: want one of %s", v, strings.Join(verbs(), ", "))
+		if !slices.Contains(Verbs(), v) {
+			return fmt.Errorf("verb %q: want one of %s", v, strings.Join(Verbs(), ", "))
 		}
 	}
 	for _, v := range r.Delivery {
@@ -183,7 +183,8 @@ func (r *Rule) fitsAll() bool {
 		len(r.Dirs) == 0 && len(r.Env) == 0 && len(r.Delivery) == 0 && r.Until.IsZero()
 }
 
-func verbs() []string {
+// Verbs are what can be done with secrets.
+func Verbs() []string {
 	return []string{"run", "session", "mask", "reveal", "create", "update", "delete", "import", "from_file", "from_command"}
 }
 
@@ -210,7 +211,13 @@ type Verdict struct {
 	Approval Approval
 	Rule     string // that decided
 	Why      string // in one line
-	Max      int    // uses of the rule in Per; 0: any number
-	Per      time.Duration
+	Limits   []Limit
 	Bound    bool // the rule names executables: it cannot hold for a session
+}
+
+// A Limit bounds how often a rule lets something through.
+type Limit struct {
+	Rule string
+	Max  int // uses in Per
+	Per  time.Duration
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -174,7 +175,7 @@ deny = true
 	}
 	r := Request{Verb: "run", Client: "cli", Refs: []secret.Ref{ref(t, "a/b/C")}, Delivery: map[string]string{"a/b/C": "file"}, Reason: "to deploy",
 		Time: time.Date(2029, 1, 1, 0, 0, 0, 0, time.UTC)}
-	if v := p.Decide(r); !v.Allow || v.Approval != Always || v.Max != 3 || v.Per != time.Hour {
+	if v := p.Decide(r); !v.Allow || v.Approval != Always || !slices.Equal(v.Limits, []Limit{{"reasoned", 3, time.Hour}}) {
 		t.Errorf("all as demanded: %+v", v)
 	}
 	for name, change := range map[string]func(r *Request){
@@ -259,5 +260,36 @@ func BenchmarkDecide(b *testing.B) {
 	}
 	for b.Loop() {
 		p.Decide(Request{Verb: "run", Client: "cli", Refs: refs})
+	}
+}
+
+// A secret whose use is limited, asked for together with one that sorts before
+// it and is not.
+func TestAttackLimitInCompany(t *testing.T) {
+	p, err := Parse([]byte("[[rule]]\nname = \"few\"\nrefs = [\"*/*/KEY\"]\nmax = 2\nper = \"1h\"\n[[rule]]\nname = \"rest\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Limit{{"few", 2, time.Hour}}
+	for _, refs := range [][]secret.Ref{{ref(t, "a/b/A"), ref(t, "a/b/KEY")}, {ref(t, "a/b/KEY"), ref(t, "a/b/Z")}, {ref(t, "a/b/KEY"), ref(t, "c/b/KEY")}} {
+		if v := p.Decide(Request{Verb: "run", Client: "cli", Refs: refs}); !v.Allow || !slices.Equal(v.Limits, want) {
+			t.Errorf("%v: %+v", refs, v)
+		}
+	}
+}
+
+func TestLoosenSays(t *testing.T) {
+	p, err := Parse([]byte("[loosen]\nvalue_parameter = true\nwarn_only = true\nfail_open_scanners = true\nnames = [\"NODE_OPTIONS\"]\nlanes = [\"fragments\"]\n[[rule]]\nname = \"all\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if says := p.Loosen.Says(); len(says) != 5 || !strings.Contains(says[3], "NODE_OPTIONS") || !strings.Contains(says[4], "fragments") {
+		t.Errorf("Says = %q", says)
+	}
+	if says := Default().Loosen.Says(); len(says) != 0 {
+		t.Errorf("the default loosens: %q", says)
+	}
+	if v := Closed().Decide(Request{Verb: "run", Client: "cli", Refs: []secret.Ref{ref(t, "a/b/C")}}); v.Allow {
+		t.Errorf("closed: %+v", v)
 	}
 }

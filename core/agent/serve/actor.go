@@ -68,6 +68,14 @@ func (a Actor) audit(device string) audit.Actor {
 // maxAncestors ends a walk up the process tree that does not end by itself.
 const maxAncestors = 64
 
+// around returns the coding agent that a seems to work for, or "".
+func (s *Server) around(a Actor) string {
+	if s.c.Around != nil {
+		return s.c.Around(a)
+	}
+	return a.codingAgent()
+}
+
 // codingAgent returns the coding agent that this actor seems to work for: by
 // its own word, or by an ancestor's name or environment, which the commands an
 // agent starts cannot change.

@@ -79,7 +79,7 @@ func (r *Request) describe(how policy.Approval) []string {
 	if r.Actor.Agent != "" {
 		who += " (inside " + r.Actor.Agent + ")"
 	}
-	lines := []string{fmt.Sprintf("%s asks to %s", oneLine(who), r.Verb)}
+	lines := []string{fmt.Sprintf("%s asks to %s", oneLine(who), oneLine(cmp.Or(r.What, string(r.Verb))))}
 	g := &r.Grant
 	if len(g.Argv) > 0 {
 		words := make([]string, len(g.Argv))
@@ -130,7 +130,7 @@ func shown(arg string) string {
 // came with the request itself. A coding agent's client cannot do that: it
 // would be its own approver.
 func (s *Server) askHere(ctx context.Context, c *client, p *pending, f *os.File, kind agent.PasswordKind) error {
-	if c.actor.MCP() {
+	if c.actor.MCP() || kind != agent.PasswordTTY && s.around(c.actor) != "" {
 		return s.needsApproval(p)
 	}
 	if err := s.confirm(ctx, p, f, kind); err != nil {
@@ -185,7 +185,7 @@ func (s *Server) opApprove(ctx context.Context, c *client, f *wire.Frame) (answe
 	if err != nil {
 		return answer{}, err
 	}
-	if name := c.actor.codingAgent(); c.actor.MCP() || name != "" && kind != agent.PasswordTTY {
+	if name := s.around(c.actor); c.actor.MCP() || name != "" && kind != agent.PasswordTTY {
 		return answer{}, &agent.Error{Err: agent.ErrDenied, Message: "approve: denied: a coding agent does not approve"}
 	}
 	p, err := s.gate.take(q.ID, s.c.Now())

@@ -43,6 +43,7 @@ type Request struct {
 	Actor Actor
 	Refs  []secret.Ref
 	Grant agent.GrantRequest // of run, mask and session
+	What  string             // what is asked for, where the verb does not say it all
 	Time  time.Time
 }
 
@@ -147,7 +148,7 @@ func (s *Server) decide(ctx context.Context, c *client, f *wire.Frame, r *Reques
 		return d, nil
 	}
 	if v.Approval != policy.Never {
-		r.Actor.Agent = r.Actor.codingAgent() // a yes to the person is none to an agent in the same shell
+		r.Actor.Agent = s.around(r.Actor) // a yes to the person is none to an agent in the same shell
 	}
 	d = s.gate.admit(r, v, d)
 	if d.ask != nil && f.Approve != "" && len(f.Files) > 0 {
@@ -164,11 +165,11 @@ func (s *Server) decide(ctx context.Context, c *client, f *wire.Frame, r *Reques
 func (g *gate) admit(r *Request, v policy.Verdict, d Decision) Decision {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	use := v.Rule + "\x00" + r.Actor.Client
-	if v.Max > 0 {
-		g.uses[use] = recent(g.uses[use], r.Time.Add(-v.Per))
-		if len(g.uses[use]) >= v.Max {
-			d.Allow, d.Reason = false, "used as often as the rule allows"
+	for _, l := range v.Limits {
+		use := l.Rule + "\x00" + r.Actor.Client
+		g.uses[use] = recent(g.uses[use], r.Time.Add(-l.Per))
+		if len(g.uses[use]) >= l.Max {
+			d.Allow, d.Rule, d.Reason = false, l.Rule, "used as often as the rule allows"
 			return d
 		}
 	}
@@ -179,8 +180,11 @@ func (g *gate) admit(r *Request, v policy.Verdict, d Decision) Decision {
 	if how != policy.Never {
 		d = g.ask(r, how, d)
 	}
-	if d.Allow && v.Max > 0 {
-		g.uses[use] = append(g.uses[use], r.Time)
+	if d.Allow {
+		for _, l := range v.Limits {
+			use := l.Rule + "\x00" + r.Actor.Client
+			g.uses[use] = append(g.uses[use], r.Time)
+		}
 	}
 	return d
 }
@@ -279,7 +283,7 @@ func (r *Request) key(how policy.Approval, rule string) [32]byte {
 			io.WriteString(h, p)
 		}
 	}
-	part("ov/v1/request", string(how), rule, string(r.Verb), r.Actor.Client, r.Actor.Agent)
+	part("ov/v1/request", string(how), rule, string(r.Verb), r.Actor.Client, r.Actor.Agent, r.What)
 	for _, ref := range slices.SortedFunc(slices.Values(r.Refs), compareRefs) {
 		part(ref.String(), r.Grant.Delivery[ref.String()])
 	}

@@ -346,3 +346,69 @@ func TestExplainOverTheSocket(t *testing.T) {
 		t.Errorf("with another policy: %+v, %v", out, err)
 	}
 }
+
+func TestPolicyCheck(t *testing.T) {
+	r := prodRig(t)
+	cli := r.client(t, noPassword)
+	loose := "[loosen]\nvalue_parameter = true\n[[rule]]\nname = \"key\"\nrefs = [\"*/*/KEY\"]\nverbs = [\"reveal\"]\ndeny = true\n[[rule]]\nname = \"all\"\n"
+	e, err := cli.CheckPolicy(t.Context(), loose)
+	if err != nil || len(e.Loosens) != 1 {
+		t.Fatalf("CheckPolicy = %+v, %v", e, err)
+	}
+	has := func(want agent.EffectChange) bool {
+		return slices.ContainsFunc(e.Changes, func(c agent.EffectChange) bool { return fmt.Sprint(c) == fmt.Sprint(want) })
+	}
+	for _, want := range []agent.EffectChange{
+		{Space: "shop/production", Verb: "run", Client: "mcp:any", Before: "asked (session)", After: "allowed", Secrets: []string{"KEY", "OTHER"}},
+		{Space: "shop/production", Verb: "reveal", Client: "cli", Before: "allowed", After: "denied", Secrets: []string{"KEY"}},
+		{Space: "default/development", Verb: "mask", Client: "mcp:any", Before: "denied", After: "allowed", Secrets: []string{"TOKEN"}},
+	} {
+		if !has(want) {
+			t.Errorf("no %+v in %+v", want, e.Changes)
+		}
+	}
+	if _, err := cli.CheckPolicy(t.Context(), "[[rule]]\nwho = 1"); !errors.Is(err, agent.ErrUsage) || !strings.Contains(err.Error(), "line 2") {
+		t.Errorf("one that does not parse: %v", err)
+	}
+	if _, own, _ := cli.Policy(t.Context()); own {
+		t.Error("a check stored the policy")
+	}
+}
+
+// Attack: a coding agent with the person's shell and an unlocked agent renames
+// a production secret to where nobody is asked.
+func TestAttackMoveOutOfProduction(t *testing.T) {
+	r := prodRig(t)
+	cli := r.client(t, noPassword)
+	if _, err := cli.Rename(t.Context(), prod("KEY"), dev("KEY")); !errors.Is(err, agent.ErrApproval) {
+		t.Errorf("Rename = %v", err)
+	}
+	if got := r.log.events("secret_rename"); !slices.Equal(got, []string{"shop/production DENIED"}) {
+		t.Errorf("audit has %q", got)
+	}
+	waiting, _ := cli.Pending(t.Context())
+	if len(waiting) != 1 || !strings.Contains(waiting[0].Lines[0], "use shop/production/KEY under the rules for default/development/KEY") {
+		t.Fatalf("waiting: %+v", waiting)
+	}
+	if err := r.client(t).Approve(t.Context(), waiting[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cli.Rename(t.Context(), prod("KEY"), dev("OTHER")); !errors.Is(err, agent.ErrApproval) {
+		t.Errorf("to another place: %v", err) // a yes to one move is none to another
+	}
+	if _, err := cli.Rename(t.Context(), prod("KEY"), dev("KEY")); err != nil {
+		t.Errorf("approved: %v", err)
+	}
+	r.wants(t, cli, runOf(prod("OTHER")), agent.ErrApproval) // and none to a run
+}
+
+// Attack: a coding agent in the person's shell edits the policy, or approves
+// its own run, with a password file that lies about.
+func TestAttackPasswordFileInsideAgent(t *testing.T) {
+	r := prodRig(t)
+	inside := func(o *agent.Options) { o.Agent = "claude-code" }
+	if err := r.client(t, inside).SetPolicy(t.Context(), "[[rule]]\nname = \"all\"\n"); !errors.Is(err, agent.ErrDenied) {
+		t.Errorf("SetPolicy = %v", err)
+	}
+	r.wants(t, r.client(t, inside), runOf(prod("KEY")), agent.ErrApproval)
+}

@@ -51,6 +51,7 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpPolicyShow:    s.opPolicyShow,
 		wire.OpPolicySet:     s.opPolicySet,
 		wire.OpPolicyExplain: s.opPolicyExplain,
+		wire.OpPolicyCheck:   s.opPolicyCheck,
 		wire.OpPending:       s.opPending,
 		wire.OpApprove:       s.opApprove,
 		wire.OpRefuse:        s.opRefuse,

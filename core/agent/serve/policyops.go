@@ -33,6 +33,10 @@ func (s *Server) opPolicySet(ctx context.Context, c *client, f *wire.Frame) (ans
 	if c.actor.MCP() {
 		return answer{}, &agent.Error{Err: agent.ErrDenied, Message: "set policy: denied: a coding agent does not set the policy"}
 	}
+	if name := s.around(c.actor); name != "" {
+		return answer{}, &agent.Error{Err: agent.ErrDenied, Message: fmt.Sprintf("set policy: denied: a coding agent is running this (%s)", name),
+			Advice: "use a terminal of your own, outside of it"}
+	}
 	a, err := s.freshOp(ctx, c, f, "policy_set", &p, func(o *opened, _ secret.Value) error {
 		if _, err := policy.Parse([]byte(p.Text)); err != nil {
 			return &agent.Error{Err: agent.ErrUsage, Message: "set " + err.Error()}

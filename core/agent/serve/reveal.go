@@ -32,7 +32,7 @@ func (s *Server) opReveal(ctx context.Context, c *client, f *wire.Frame) (answer
 	}
 	note := c.record("vault_reveal", ref.Space(), "ACCESSED", "", ref)
 	note.Run = newID()
-	if name := c.actor.codingAgent(); name != "" {
+	if name := s.around(c.actor); name != "" {
 		s.noteIfOpen(note, "DENIED", "a coding agent is running: "+name)
 		return answer{}, &agent.Error{Err: agent.ErrDenied, Message: fmt.Sprintf("reveal: denied: a coding agent is running this (%s)", name),
 			Advice: "use a terminal of your own, outside of it"}

@@ -104,6 +104,8 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 	c := Config{Home: home, Build: "test", Now: r.clock.now,
 		Store: func(path string) blob.Store { return sqlite.Open(path) },
 		Audit: func(string, [][]byte) (Log, error) { return r.log, nil },
+		// A test may be run by a coding agent; what counts here is what a client says.
+		Around: func(a Actor) string { return a.Agent },
 	}
 	for _, f := range change {
 		f(&c)

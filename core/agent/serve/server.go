@@ -51,6 +51,7 @@ type Config struct {
 	OneShot  bool                                         // for one client on an inherited socket
 	Relock   func()                                       // replaces this process once its keys are gone; nil: it stays
 	Now      func() time.Time                             // nil: time.Now
+	Around   func(Actor) string                           // the coding agent that a client works for; nil: looks for one
 }
 
 // A Server is one agent.

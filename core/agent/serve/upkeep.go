@@ -7,6 +7,7 @@ import (
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/audit"
 	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/core/vault"
 )
@@ -63,12 +64,34 @@ func (s *Server) opChange(op string, do func(context.Context, *opened, changeArg
 		}
 		var info vault.Info
 		note := c.record("secret_"+op, r.Ref.Space(), "WRITING", "", refs...)
+		if r.Name != (secret.Ref{}) {
+			if err := s.mayMove(ctx, c, f, r, note); err != nil {
+				return answer{}, err
+			}
+		}
 		err := s.gated(ctx, c, f, Request{Verb: VerbUpdate, Refs: refs}, note, func(o *opened) (err error) {
 			info, err = do(ctx, o, r)
 			return s.similar(ctx, o, r.Ref, err)
 		})
 		return answer{args: public(info)}, err
 	}
+}
+
+// mayMove asks the policy for what a move gives away: under its new name a
+// secret is used under other rules, so it takes what a use under the old one
+// does.
+func (s *Server) mayMove(ctx context.Context, c *client, f *wire.Frame, r changeArgs, note audit.Record) error {
+	use := Request{Verb: VerbRun, Refs: []secret.Ref{r.Ref}, What: fmt.Sprintf("use %s under the rules for %s", r.Ref, r.Name)}
+	d, err := s.decide(ctx, c, f, &use)
+	if err != nil || d.Allow {
+		return err
+	}
+	o, done, err := s.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return s.refused(o, d, note)
 }
 
 func rollback(ctx context.Context, o *opened, r changeArgs) (vault.Info, error) {

@@ -42,6 +42,7 @@ const (
 	OpPolicyShow    = "policy_show"
 	OpPolicySet     = "policy_set"
 	OpPolicyExplain = "policy_explain"
+	OpPolicyCheck   = "policy_check" // what another policy would change; nothing is stored
 	OpPending       = "pending"
 	OpApprove       = "approve"
 	OpRefuse        = "refuse"

@@ -1,0 +1,24 @@
+package policy
+
+import "strings"
+
+// Says puts what l weakens into words, a line each; none when it weakens nothing.
+func (l *Loosen) Says() []string {
+	var out []string
+	if l.ValueParameter {
+		out = append(out, "MCP clients may send values as parameters: the model has seen them")
+	}
+	if l.WarnOnly {
+		out = append(out, "scanners warn and do not mask")
+	}
+	if l.FailOpenScanners {
+		out = append(out, "a scanner that fails is left out")
+	}
+	if len(l.Names) > 0 {
+		out = append(out, "variables that make programs run code may be injected: "+strings.Join(l.Names, ", "))
+	}
+	if len(l.Lanes) > 0 {
+		out = append(out, "coding agents may switch off masking on the lanes "+strings.Join(l.Lanes, ", "))
+	}
+	return out
+}
