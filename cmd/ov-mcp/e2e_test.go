@@ -99,11 +99,20 @@ type peer struct {
 	in   io.WriteCloser
 	mu   sync.Mutex
 	said bytes.Buffer
+	note func(line []byte) // sees all that the server says; may be nil
 	wait map[int]chan []byte
 	next int
 }
 
 func (w *world) serve() *peer {
+	w.t.Helper()
+	p := w.start(nil)
+	p.request("initialize", map[string]any{"protocolVersion": "2025-06-18", "capabilities": map[string]any{}, "clientInfo": map[string]any{"name": "Test Client", "version": "1"}})
+	return p
+}
+
+// start starts the server and says nothing yet.
+func (w *world) start(note func([]byte)) *peer {
 	w.t.Helper()
 	cmd := exec.Command(filepath.Join(w.bin, "ov"), "mcp", "serve")
 	cmd.Env, cmd.Dir, cmd.Stderr = w.environ(), w.home, os.Stderr
@@ -118,10 +127,9 @@ func (w *world) serve() *peer {
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
-	p := &peer{w: w, cmd: cmd, in: in, wait: map[int]chan []byte{}}
+	p := &peer{w: w, cmd: cmd, in: in, note: note, wait: map[int]chan []byte{}}
 	go p.listen(out)
 	w.t.Cleanup(func() { in.Close(); cmd.Wait() })
-	p.request("initialize", map[string]any{"protocolVersion": "2025-06-18", "capabilities": map[string]any{}, "clientInfo": map[string]any{"name": "Test Client", "version": "1"}})
 	return p
 }
 
@@ -132,6 +140,9 @@ func (p *peer) listen(out io.Reader) {
 		var m struct{ ID int }
 		line := bytes.Clone(lines.Bytes())
 		json.Unmarshal(line, &m)
+		if p.note != nil {
+			p.note(line)
+		}
 		p.mu.Lock()
 		p.said.Write(line)
 		c := p.wait[m.ID]
