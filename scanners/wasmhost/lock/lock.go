@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/opaquevault/ov/scanners/wasmhost"
 	"github.com/opaquevault/ov/scanners/wasmhost/manifest"
@@ -113,6 +114,11 @@ func (s *Store) Add(wasm []byte, sig Signed) (Entry, error) {
 	if err := sc.Compile(); err != nil {
 		return Entry{}, err
 	}
+	release, err := s.hold()
+	if err != nil {
+		return Entry{}, err
+	}
+	defer release()
 	all, err := s.List()
 	if err != nil {
 		return Entry{}, err
@@ -135,9 +141,6 @@ func (s *Store) Add(wasm []byte, sig Signed) (Entry, error) {
 			return Entry{}, fmt.Errorf("module %q: %w", e.Name, err)
 		}
 	}
-	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
-		return Entry{}, err
-	}
 	if err := replace(s.path(e.Name), wasm); err != nil {
 		return Entry{}, err
 	}
@@ -146,6 +149,11 @@ func (s *Store) Add(wasm []byte, sig Signed) (Entry, error) {
 
 // Remove uninstalls a module.
 func (s *Store) Remove(name string) error {
+	release, err := s.hold()
+	if err != nil {
+		return err
+	}
+	defer release()
 	all, err := s.List()
 	if err != nil {
 		return err
@@ -196,6 +204,22 @@ func (s *Store) Scanners(o wasmhost.Options) ([]*wasmhost.Scanner, error) {
 		scanners = append(scanners, sc)
 	}
 	return scanners, nil
+}
+
+// hold keeps other programs from changing the lock file meanwhile.
+func (s *Store) hold() (release func(), err error) {
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(s.Dir, ".hold"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("hold scanners.lock: %w", err)
+	}
+	return func() { f.Close() }, nil
 }
 
 func (s *Store) path(name string) string { return filepath.Join(s.Dir, name+".wasm") }

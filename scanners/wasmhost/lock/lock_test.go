@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/opaquevault/ov/core/rule"
@@ -229,7 +230,25 @@ func TestAddRefuses(t *testing.T) {
 			t.Errorf("%s was added", name)
 		}
 	}
-	if all, err := os.ReadDir(s.Dir); err != nil || len(all) != 0 {
+	if all, err := filepath.Glob(filepath.Join(s.Dir, "*.wasm")); err != nil || len(all) != 0 {
 		t.Errorf("left behind: %v %v", all, err)
+	}
+}
+
+// TestAddAtOnce: of modules that are added at the same time none is lost.
+func TestAddAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			s := &lock.Store{Dir: dir}
+			if _, err := s.Add(wasm(string(rune('a'+i))), lock.Signed{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if all, err := (&lock.Store{Dir: dir}).List(); err != nil || len(all) != 8 {
+		t.Errorf("%d of 8 are there: %v", len(all), err)
 	}
 }
