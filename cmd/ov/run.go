@@ -27,6 +27,7 @@ type runFlags struct {
 	shell              bool     // it is ov shell
 	environ            []string // on top of ours
 	timeout            time.Duration
+	sweep              bool
 }
 
 func (c *cli) runCmd() *cobra.Command {
@@ -64,6 +65,7 @@ The exit status is the command's own; 125 means that ov itself failed (see "ov h
 	fl.BoolVar(&f.noPTY, "no-pty", false, "pipes even on a terminal")
 	f.deliveryFlags(cmd)
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the command after this long: TERM, then KILL")
+	fl.BoolVar(&f.sweep, "sweep", false, "say which files below the working directory the command wrote that hold a secret")
 	fl.StringVar(&f.reason, "reason", "", "why, for the audit log")
 	return cmd
 }
@@ -125,6 +127,13 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 				c.say("%s of %s", plural(n, "secret"), cfg.Context().Space())
 			}
 		},
+	}
+	if f.sweep {
+		s, err := c.newSweep(dir)
+		if err != nil {
+			return err
+		}
+		r.Sweep = s.look
 	}
 	code, err := broker.Run(ctx, client, r)
 	err = errors.Join(err, out.close())

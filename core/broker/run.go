@@ -60,6 +60,10 @@ type Request struct {
 	Opened         func(int)      // hears how many secrets the child gets
 	Report         func(Report)   // hears what came of it; may be nil
 
+	// Sweep, when set, looks for the secrets of the run in what it has left. It is
+	// called with their needles after the child's end; what it counts is audited.
+	Sweep func(*redact.Set) []agent.Count
+
 	templated map[secret.Ref]bool // what the templates name
 	keys      *typed              // on the terminal
 }
@@ -125,7 +129,24 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 	if r.Report != nil {
 		r.Report(Report{status, given.names(), done.Masked})
 	}
+	r.sweep(given, &done)
 	return done.Exit, err
+}
+
+// sweep counts the secrets that the child has left behind. What looks like one by
+// its shape is not ours, and not looked for.
+func (r *Request) sweep(given *injection, done *agent.Completion) {
+	if r.Sweep == nil {
+		return
+	}
+	o := r.Redact
+	o.Scanners = nil
+	set, err := redact.Compile(given.needles, o)
+	if err != nil {
+		r.Notice(fmt.Sprintf("sweep: %v", err))
+		return
+	}
+	done.Masked = append(done.Masked, r.Sweep(set)...)
 }
 
 func (r *Request) grant(ctx context.Context, a Agent, path string) (*agent.Grant, error) {

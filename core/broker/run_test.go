@@ -309,3 +309,29 @@ func TestReport(t *testing.T) {
 		t.Errorf("declared %v", d)
 	}
 }
+
+// TestSweep: what the run has left is looked for with its own needles, as long as they are there, and is in the record.
+func TestSweep(t *testing.T) {
+	x := newTrial(t, map[string]string{"TOKEN": token, "plain:REGION": "eu-west-1"}, "sh", "-c", "exit 3")
+	swept := 0
+	x.req.Sweep = func(set *redact.Set) []agent.Count {
+		swept++
+		var out strings.Builder
+		w := redact.NewWriter(&out, set, nil)
+		w.Write([]byte("x" + token + "y eu-west-1 AKIAIOSFODNN7EXAMPL2"))
+		w.Close()
+		if want := "x[REDACTED:TOKEN]y eu-west-1 AKIAIOSFODNN7EXAMPL2"; out.String() != want {
+			t.Errorf("the sweep's needles make %q, want %q", out.String(), want)
+		}
+		return []agent.Count{{Name: "TOKEN", Lane: "sweep", N: 5}}
+	}
+	x.ok(3, "", "")
+	if d := x.agent.done; swept != 1 || len(d) != 1 || len(d[0].Masked) != 1 || d[0].Masked[0].N != 5 || d[0].Exit != 3 {
+		t.Errorf("swept %d times, completed %+v", swept, d)
+	}
+	x = newTrial(t, map[string]string{"TOKEN": token}, "./nonesuch")
+	x.req.Sweep = func(*redact.Set) []agent.Count { t.Error("swept after nothing"); return nil }
+	if _, err := x.run(); err == nil {
+		t.Error("a command that is not there has run")
+	}
+}
