@@ -45,7 +45,7 @@ func (c *cli) vaultVerifyCmd() *cobra.Command {
 				for _, p := range r.Problems {
 					c.printf("%s\n", clean(p))
 				}
-				c.printf("%d of %d records are readable\n", r.Readable, r.Secrets)
+				c.printf("%d of %d records are readable\n", r.Readable, r.Records)
 			}
 			if len(r.Problems) > 0 {
 				return fmt.Errorf("verify vault: %d problems", len(r.Problems))

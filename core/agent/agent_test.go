@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -172,25 +173,28 @@ func fakeAgent(t *testing.T, home string, reply func(f *wire.Frame) wire.Header)
 			if err != nil {
 				return
 			}
-			go func() {
-				defer sock.Close()
-				c := wire.NewConn(sock.(*net.UnixConn), wire.ServerLimits())
-				for {
-					f, err := c.Read()
-					if err != nil {
-						return
-					}
-					h := reply(f)
-					if h.ID == 0 {
-						h.ID = f.ID
-					}
-					if c.Write(&wire.Frame{Header: h}) != nil {
-						return
-					}
-				}
-			}()
+			go answer(sock.(*net.UnixConn), reply)
 		}
 	}()
+}
+
+// answer answers each request on sock with reply.
+func answer(sock *net.UnixConn, reply func(f *wire.Frame) wire.Header) {
+	defer sock.Close()
+	c := wire.NewConn(sock, wire.ServerLimits())
+	for {
+		f, err := c.Read()
+		if err != nil {
+			return
+		}
+		h := reply(f)
+		if h.ID == 0 {
+			h.ID = f.ID
+		}
+		if c.Write(&wire.Frame{Header: h}) != nil {
+			return
+		}
+	}
 }
 
 func hello(protocol int) wire.Header {
@@ -247,6 +251,8 @@ func TestStrangeAnswers(t *testing.T) {
 	}
 }
 
+// An agent that listens but does not answer may hold keys: that is neither "no
+// agent" nor "locked". One that was replacing itself is reached in the end.
 func TestAgentDies(t *testing.T) {
 	home := shortDir(t)
 	path := SocketPaths(home)[0]
@@ -256,19 +262,38 @@ func TestAgentDies(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	var dying, asked atomic.Int32
+	dying.Store(1 << 20)
 	go func() {
 		for {
 			sock, err := l.Accept()
 			if err != nil {
 				return
 			}
-			io.ReadFull(sock, make([]byte, 20))
-			sock.Close()
+			if dying.Add(-1) >= 0 {
+				io.ReadFull(sock, make([]byte, 20))
+				sock.Close()
+				continue
+			}
+			go answer(sock.(*net.UnixConn), func(f *wire.Frame) wire.Header {
+				if f.Op == wire.OpHello {
+					return hello(wire.Version)
+				}
+				asked.Add(1)
+				return wire.Header{}
+			})
 		}
 	}()
 	c, _ := Connect(t.Context(), Options{Home: home})
-	if err := c.Lock(t.Context()); !errors.Is(err, ErrUnavailable) && err != nil {
-		t.Errorf("Lock: %v", err)
+	if err := c.Lock(t.Context()); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("Lock of an agent that does not answer: %v, want ErrUnavailable", err)
+	}
+	if _, err := c.Spaces(t.Context()); !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrLocked) {
+		t.Errorf("Spaces of an agent that does not answer: %v, want ErrUnavailable", err)
+	}
+	dying.Store(3)
+	if err := c.Lock(t.Context()); err != nil || asked.Load() != 1 {
+		t.Errorf("Lock once it answers again: %v, asked %d times", err, asked.Load())
 	}
 	if _, err := Connect(t.Context(), Options{Home: "relative"}); !errors.Is(err, ErrUsage) {
 		t.Errorf("a relative home: %v", err)

@@ -57,7 +57,7 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// running returns the connection to the daemon, or ErrUnavailable.
+// running returns the connection to the daemon, or errNoAgent.
 func (c *Client) running(ctx context.Context) (*session, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,7 +85,7 @@ func (c *Client) runningLocked(ctx context.Context) (*session, error) {
 	if _, err := s.do(ctx, wire.OpStop, nil, nil, nil); err != nil {
 		return nil, err
 	}
-	return nil, ErrUnavailable
+	return nil, errNoAgent
 }
 
 func (c *Client) notify(line string) {
@@ -103,7 +103,7 @@ func (c *Client) any(ctx context.Context) (*session, error) {
 		return c.child, nil
 	}
 	s, err := c.runningLocked(ctx)
-	if !errors.Is(err, ErrUnavailable) {
+	if !errors.Is(err, errNoAgent) {
 		return s, err
 	}
 	return c.startLocked(ctx)
@@ -129,7 +129,7 @@ func (c *Client) open(ctx context.Context) (*session, error) {
 	if err == nil && !s.hello.Locked {
 		return s, nil
 	}
-	if err != nil && !errors.Is(err, ErrUnavailable) {
+	if err != nil && !errors.Is(err, errNoAgent) {
 		return nil, err
 	}
 	if !hasVault(c.o.Home) { // before anybody is asked for a password

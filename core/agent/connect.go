@@ -18,8 +18,33 @@ import (
 // program is the name of the key holder, a sibling of every other program.
 const program = "ov-agent"
 
-// dial connects to the agent that listens for home. ErrUnavailable: none does.
-func dial(ctx context.Context, o Options) (*session, error) {
+// errNoAgent says that nobody listens for a home. One that listens and does not
+// answer is something else: its keys may be there, so it does not count as locked.
+var errNoAgent = fmt.Errorf("%w: no agent runs", ErrUnavailable)
+
+const (
+	dialTries = 20 // to reach an agent that is busy, or about to replace itself
+	dialPause = 50 * time.Millisecond
+)
+
+// dial connects to the agent that listens for home. errNoAgent: none does.
+func dial(ctx context.Context, o Options) (s *session, err error) {
+	for range dialTries {
+		s, err = dialOnce(ctx, o)
+		lost := errors.Is(err, ErrUnavailable) && !errors.Is(err, errNoAgent)
+		if !lost && !errors.Is(err, syscall.EAGAIN) { // EAGAIN: its queue is full
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(dialPause):
+		}
+	}
+	return nil, fmt.Errorf("connect to ov-agent: %w", err)
+}
+
+func dialOnce(ctx context.Context, o Options) (*session, error) {
 	for _, path := range SocketPaths(o.Home) {
 		err := CheckFolder(filepath.Dir(path))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -43,7 +68,7 @@ func dial(ctx context.Context, o Options) (*session, error) {
 		}
 		return newSession(ctx, conn, o)
 	}
-	return nil, ErrUnavailable
+	return nil, errNoAgent
 }
 
 // checkPeer refuses a listener that runs as somebody else.

@@ -22,7 +22,7 @@ type Page struct {
 // need be.
 func (c *Client) PageUnlock(ctx context.Context) (Page, error) {
 	s, err := c.running(ctx)
-	if errors.Is(err, ErrUnavailable) {
+	if errors.Is(err, errNoAgent) {
 		s, err = daemon(ctx, c.o)
 	}
 	if err != nil {

@@ -38,7 +38,7 @@ func (c *Client) Unlock(ctx context.Context, t TTLs) error {
 		return noVault(c.o.Home)
 	}
 	s, err := c.running(ctx)
-	if errors.Is(err, ErrUnavailable) {
+	if errors.Is(err, errNoAgent) {
 		s, err = daemon(ctx, c.o)
 	}
 	if err != nil {
@@ -57,7 +57,7 @@ func (c *Client) Lock(ctx context.Context) error { return c.tell(ctx, wire.OpLoc
 
 func (c *Client) tell(ctx context.Context, op string) error {
 	s, err := c.running(ctx)
-	if errors.Is(err, ErrUnavailable) {
+	if errors.Is(err, errNoAgent) {
 		return nil
 	}
 	if err != nil {
@@ -73,7 +73,7 @@ func (c *Client) tell(ctx context.Context, op string) error {
 // Status describes the long-lived agent; Running is false when there is none.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	s, err := c.running(ctx)
-	if errors.Is(err, ErrUnavailable) { // a one-shot agent of its own knows whether there is a vault
+	if errors.Is(err, errNoAgent) { // a one-shot agent of its own knows whether there is a vault
 		if s, err = oneShot(ctx, c.o); err == nil {
 			defer s.close()
 		}
