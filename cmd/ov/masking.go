@@ -14,7 +14,7 @@ import (
 type maskFlags struct{ lanes, level string }
 
 func (m *maskFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&m.lanes, "redact", "all", "how to look for the secrets: `LANES` of exact,encoded,squeezed,fragments")
+	cmd.Flags().StringVar(&m.lanes, "redact", "all", "how to look for the secrets: `LANES` of exact,encoded,squeezed,fragments; fewer than all only as the policy allows")
 	cmd.Flags().StringVar(&m.level, "level", "precise", "what else to mask by its shape: known (nothing), precise, balanced or strict")
 }
 

@@ -181,3 +181,6 @@ type AuditReport struct {
 	FirstBad uint64 `json:"first_bad,omitempty"` // the first bad record, 1-based; 0: none
 	Problem  string `json:"problem,omitempty"`   // what is wrong with it
 }
+
+// Lanes are the names of masking's lanes, as a GrantRequest lists those that are on.
+func Lanes() []string { return []string{"exact", "encoded", "squeezed", "fragments"} }

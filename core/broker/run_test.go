@@ -335,3 +335,10 @@ func TestSweep(t *testing.T) {
 		t.Error("a command that is not there has run")
 	}
 }
+
+// The agent says which lanes may be switched off, and does not link masking: both sides must mean the same.
+func TestLanesOfBothSides(t *testing.T) {
+	if got := strings.Join(agent.Lanes(), ","); got != redact.All.String() {
+		t.Errorf("the agent knows the lanes %q, masking has %q", got, redact.All)
+	}
+}

@@ -147,6 +147,9 @@ func (s *Server) decide(ctx context.Context, c *client, f *wire.Frame, r *Reques
 		d.Hint = `"ov policy explain" says why`
 		return d, nil
 	}
+	if lane := switchedOff(&r.Grant, &p.Loosen); lane != "" {
+		return Decision{Rule: "lanes", Reason: "masking without the lane " + lane, Hint: `leave --redact out; lanes that may be switched off stand in the policy ("lanes" of [loosen])`}, nil
+	}
 	if v.Approval != policy.Never {
 		r.Actor.Agent = s.around(r.Actor) // a yes to the person is none to an agent in the same shell
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/opaquevault/ov/core/agent"
@@ -215,6 +216,22 @@ func (c *client) issue(id string, notes []audit.Record) {
 	c.s.issued.Add(1)
 }
 
+// called returns the granted references that a mask's name stands for, in their
+// order: it is a secret's NAME alone, and two environments may have it.
+func (g *issued) called(name string) []string {
+	if g.names[name] {
+		return []string{name}
+	}
+	var all []string
+	for ref := range g.names {
+		if name != "" && strings.HasSuffix(ref, "/"+name) {
+			all = append(all, ref)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // settle takes a grant out of the list.
 func (c *client) settle(id string) (issued, bool) {
 	c.grants.mu.Lock()
@@ -240,14 +257,16 @@ func (s *Server) opComplete(_ context.Context, c *client, f *wire.Frame) (answer
 	note := c.record(g.op, g.spaces[0], "COMPLETED", r.Failure)
 	note.Run, note.Exit, note.Signal = r.GrantID, &r.Exit, oneLine(r.Signal)
 	for _, m := range r.Masked {
-		name := m.Name
-		if !g.names[name] { // a rule's finding, or a name that was never granted
-			name = ""
+		names := g.called(m.Name)
+		if len(names) == 0 { // a rule's finding, or a name that was never granted
+			names = []string{""}
 		}
-		if name != "" && m.Lane == "fragments" {
-			s.gate.saw(name, m.N, s.c.Now())
+		for _, name := range names {
+			if name != "" && m.Lane == "fragments" {
+				s.gate.saw(name, m.N, s.c.Now())
+			}
+			note.Masked = append(note.Masked, audit.Count{Name: name, Lane: oneLine(m.Lane), Rule: oneLine(m.Rule), N: m.N})
 		}
-		note.Masked = append(note.Masked, audit.Count{Name: name, Lane: oneLine(m.Lane), Rule: oneLine(m.Rule), N: m.N})
 	}
 	// The command is over: its caller need not wait for the disk. Whoever reads
 	// the log waits, and a failure shows at the next grant.
