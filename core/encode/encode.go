@@ -110,7 +110,12 @@ func everyday(kind string) bool {
 func (s *Source) has(p []byte) bool {
 	const many = 128
 	if len(s.forms) < many {
-		return slices.ContainsFunc(s.forms, func(f Form) bool { return bytes.Equal(f.Bytes, p) })
+		for i := range s.forms {
+			if bytes.Equal(s.forms[i].Bytes, p) {
+				return true
+			}
+		}
+		return false
 	}
 	if s.index == nil {
 		s.index = map[uint64][]int{}

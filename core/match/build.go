@@ -1,11 +1,10 @@
 package match
 
-import "math/bits"
+import "strings"
 
 // fill puts the rarest window of each needle into the filter. It returns the
 // needles that found no window with room.
 func (t *tier) fill() (crowd []int) {
-	t.counts = t.count()
 	for lo := 0; lo < len(t.id); lo = int(t.upto[lo]) {
 		for k := lo; k < int(t.upto[lo]); k++ {
 			if !t.insert(k, lo) {
@@ -19,7 +18,6 @@ func (t *tier) fill() (crowd []int) {
 // settle makes a crowd of the needles, as far as its table fits the cache. The
 // rest, too many and too much alike, goes into the pool.
 func (t *tier) settle(needles []int) {
-	defer func() { t.counts = sketch{} }()
 	if len(needles) == 0 {
 		return
 	}
@@ -39,49 +37,39 @@ func (t *tier) settle(needles []int) {
 	}
 }
 
-// A sketch counts grams roughly: grams that collide are counted together, which
-// costs a good choice now and then and never a match.
-type sketch struct {
-	n     []uint16
-	shift uint
-}
-
-func (s sketch) at(h uint64) *uint16 { return &s.n[h>>s.shift] }
-
-func (t *tier) count() sketch {
-	size := min(max(bits.Len(uint(2*len(t.text))), 8), 20)
-	s := sketch{make([]uint16, 1<<size), uint(64 - size)}
-	for k := range t.id {
-		n := t.reach(k)
-		for i := 0; i+t.gram <= len(n); i++ {
-			if c := s.at(t.hash(n, i)); *c < 1<<15 {
-				*c++
-			}
-		}
-	}
-	return s
-}
-
 // maxReach bounds how far from its end a needle's window is looked for.
-const maxReach = 96
+const maxReach = 64
 
 func (t *tier) reach(k int) []byte {
 	n := t.needle(k)
 	return n[max(0, len(n)-max(maxReach, t.gram+t.stride-1)):]
 }
 
-// window returns how far before the end of needle k its rarest window begins.
-// Late windows are preferred: beginnings such as "ghp_" are shared.
+// taken is what a gram costs for each entry that it has already, as against what
+// its bytes cost for being common in text.
+const taken = 64
+
+// window returns how far before the end of needle k its best window begins: the
+// one whose grams few needles before it have taken, and whose bytes are rare in
+// text. Late windows are preferred: beginnings such as "ghp_" are shared.
 func (t *tier) window(k int) int {
 	n := t.reach(k)
 	var costs [maxStride]uint32
 	var sum, best uint32 = 0, 1 << 31
-	at := 0
+	at, slot := 0, 0
+	bytes := common[n[0]] + common[n[1]] + common[n[2]]
 	for i := 0; i+t.gram <= len(n); i++ {
-		cost := 16*min(uint32(*t.counts.at(t.hash(n, i))), 1<<10) + common(n[i:i+4])
-		slot := &costs[i%t.stride]
-		sum += cost - *slot
-		*slot = cost
+		bytes += common[n[i+3]]
+		cost := bytes
+		bytes -= common[n[i]]
+		if h := t.hash(n, i); t.has(h) {
+			cost += taken * t.chained(h)
+		}
+		sum += cost - costs[slot]
+		costs[slot] = cost
+		if slot++; slot == t.stride {
+			slot = 0
+		}
 		if i >= t.stride-1 && sum <= best {
 			best, at = sum, i-t.stride+1
 		}
@@ -89,24 +77,34 @@ func (t *tier) window(k int) int {
 	return len(n) - at
 }
 
-// common says roughly how often a gram's bytes turn up in text: it keeps words
-// out of the windows where random characters are to be had.
-func common(gram []byte) uint32 {
-	var n uint32
-	for _, c := range gram {
-		switch {
-		case 'a' <= c && c <= 'z':
-			n += 6
-		case c == ' ' || c == '.' || c == '/' || c == ':' || c == '-' || c == '"' || c == '=' || c == '_':
-			n += 5
-		case '0' <= c && c <= '9':
-			n += 4
-		case 'A' <= c && c <= 'Z':
-			n += 2
+// chained returns how many entries a gram has, up to what it may have.
+func (f *filter) chained(h uint64) uint32 {
+	count, want := uint32(0), tag(h)
+	for n := f.heads[h>>f.hshift]; n >= 0 && count < maxPerGram; n = f.entries[n].next {
+		if f.entries[n].tag == want {
+			count++
 		}
 	}
-	return n
+	return count
 }
+
+// common says roughly how often a byte turns up in text: it keeps words out of
+// the windows where random characters are to be had.
+var common = func() (t [256]uint32) {
+	for c := range t {
+		switch {
+		case 'a' <= c && c <= 'z':
+			t[c] = 6
+		case strings.IndexByte(" ./:-\"=_", byte(c)) >= 0:
+			t[c] = 5
+		case '0' <= c && c <= '9':
+			t[c] = 4
+		case 'A' <= c && c <= 'Z':
+			t[c] = 2
+		}
+	}
+	return t
+}()
 
 // insert puts the window of needle k, one of the family lo, into the filter and
 // reports whether there was room in the entries of each gram.

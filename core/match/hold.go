@@ -29,6 +29,17 @@ type ordered struct {
 	word bool
 }
 
+// ordered returns the numbers of the needles in the usual order.
+func (t *tails) ordered() []int32 {
+	all := make([]int32, len(t.id))
+	for k := range all {
+		all[k] = int32(k)
+	}
+	return arrange(all, func(k int32) uint64 { return firstWord(t.needle(int(k))) }, func(a, b int32) int {
+		return bytes.Compare(t.needle(int(a)), t.needle(int(b)))
+	})
+}
+
 func newPrefixes(tiers []*tier) prefixes {
 	p := prefixes{}
 	total, n := 0, 0
@@ -36,18 +47,13 @@ func newPrefixes(tiers []*tier) prefixes {
 		if t.wide {
 			continue
 		}
-		o := ordered{tails: &t.tails, by: make([]int32, len(t.id)), word: t.word}
-		for i := range o.by {
-			o.by[i] = int32(i)
-		}
-		slices.SortFunc(o.by, func(a, b int32) int { return bytes.Compare(t.needle(int(a)), t.needle(int(b))) })
-		p.tiers = append(p.tiers, o)
+		p.tiers = append(p.tiers, ordered{tails: &t.tails, by: t.ordered(), word: t.word})
 		p.max = max(p.max, t.max)
 		total += len(t.text)
 		n += len(t.id)
 	}
 	p.pairs = make([]uint64, 1<<10)
-	p.quads, p.heads, p.twos = newBitset(8*total), newBitset(16*n), newBitset(8*n)
+	p.quads, p.heads, p.twos = newBitset(4*total), newBitset(16*n), newBitset(8*n)
 	for _, t := range tiers {
 		for k := range t.id {
 			if t.wide {

@@ -68,7 +68,11 @@ func (r *Runs) lay(texts []Text, total int) {
 	r.text = make([]byte, 0, total)
 	r.starts = make([]bool, total)
 	r.texts = make([]extent, len(texts))
-	seen := newWindows(total)
+	n := 0
+	for _, t := range texts {
+		n += count(t.At)
+	}
+	seen := newWindows(n)
 	for i, t := range texts {
 		at := len(r.text)
 		r.text = append(r.text, t.Bytes...)
@@ -77,6 +81,15 @@ func (r *Runs) lay(texts []Text, total int) {
 			r.starts[at+k] = is && seen.add(r.text, at+k, t.Window)
 		}
 	}
+}
+
+func count(is []bool) (n int) {
+	for _, b := range is {
+		if b {
+			n++
+		}
+	}
+	return n
 }
 
 // sow enters the grams of all windows: counts them by bucket, then places them.

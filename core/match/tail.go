@@ -2,6 +2,7 @@ package match
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"slices"
 )
@@ -19,8 +20,9 @@ type tails struct {
 }
 
 func newTails(needles []Needle, ids []int32) tails {
-	ids = slices.Clone(ids)
-	slices.SortStableFunc(ids, func(a, b int32) int { return compareBackwards(needles[a].Bytes, needles[b].Bytes) })
+	ids = arrange(ids, func(i int32) uint64 { return lastWord(needles[i].Bytes) }, func(a, b int32) int {
+		return cmp.Or(compareBackwards(needles[a].Bytes, needles[b].Bytes), cmp.Compare(a, b))
+	})
 	ids = slices.CompactFunc(ids, func(a, b int32) bool { return bytes.Equal(needles[a].Bytes, needles[b].Bytes) })
 	total := 0
 	for _, i := range ids {
@@ -44,6 +46,29 @@ func newTails(needles []Needle, ids []int32) tails {
 		lo = hi
 	}
 	return t
+}
+
+// arrange returns the ids in the order of their keys; of equal keys less decides.
+func arrange(ids []int32, key func(int32) uint64, less func(a, b int32) int) []int32 {
+	type keyed struct {
+		key uint64
+		id  int32
+	}
+	all := make([]keyed, len(ids))
+	for i, id := range ids {
+		all[i] = keyed{key(id), id}
+	}
+	slices.SortFunc(all, func(a, b keyed) int {
+		if a.key != b.key {
+			return cmp.Compare(a.key, b.key)
+		}
+		return less(a.id, b.id)
+	})
+	out := make([]int32, len(ids))
+	for i, k := range all {
+		out[i] = k.id
+	}
+	return out
 }
 
 // family returns the end of the range of needles that share their last 8 bytes
@@ -142,7 +167,7 @@ func commonSuffix(a, b []byte) int {
 }
 
 // lastWord returns the last 8 bytes of p as one word, the last byte on top.
-// Bytes that p does not have are zero.
+// Bytes that p does not have are zero. Words compare as the bytes do backwards.
 func lastWord(p []byte) uint64 {
 	if len(p) >= 8 {
 		return binary.LittleEndian.Uint64(p[len(p)-8:])
@@ -152,6 +177,14 @@ func lastWord(p []byte) uint64 {
 		w |= uint64(c) << (8 * (8 - len(p) + i))
 	}
 	return w
+}
+
+// firstWord returns the first 8 bytes of p as one word, the first byte on top.
+// Words compare as the bytes do.
+func firstWord(p []byte) uint64 {
+	var w [8]byte
+	copy(w[:], p)
+	return binary.BigEndian.Uint64(w[:])
 }
 
 func (t *tails) size() int { return len(t.text) + 4*(len(t.at)+len(t.id)+len(t.up)+len(t.upto)) }

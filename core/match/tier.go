@@ -12,14 +12,13 @@ const maxPerGram = 8
 type tier struct {
 	tails
 	filter
-	crowd  *crowd        // needles that the filter cannot take, or nil
-	pool   *pool         // needles that the crowd cannot take, or nil
-	only   bool          // all needles are in the crowd
-	counts sketch        // while it is built
-	all    func() *crowd // all needles, made when the budget is first exceeded; nil if they are too many
-	word   bool
-	every  bool
-	wide   bool // the needles are those of another tier, with wider grams
+	crowd *crowd        // needles that the filter cannot take, or nil
+	pool  *pool         // needles that the crowd cannot take, or nil
+	only  bool          // all needles are in the crowd
+	all   func() *crowd // all needles, made when the budget is first exceeded; nil if they are too many
+	word  bool
+	every bool
+	wide  bool // the needles are those of another tier, with wider grams
 }
 
 // entry says that a gram, found at i, may belong to the family lo of needles

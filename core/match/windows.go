@@ -20,28 +20,26 @@ type slot struct {
 	n    uint16 // length of the window
 }
 
+// newWindows makes room for n windows: a quarter to two thirds of the slots stay empty.
 func newWindows(n int) windows {
-	size := bits.Len(uint(n)) + 1
+	size := bits.Len(uint(n) + uint(n)/3)
 	return windows{make([]slot, 1<<size), uint(64 - size)}
 }
 
-// add reports whether the window is new.
+// add reports whether the window is new. Its hash is that of its ends and its
+// middle.
 func (w *windows) add(text []byte, at, n int) bool {
-	p0 := text[at : at+n]
-	p, h := p0, uint64(n)
-	for ; len(p) > 8; p = p[8:] {
-		h = bits.RotateLeft64(h^word(p, 0), 29) * multiplier
-	}
-	h = (h ^ word(text, at+n-8)) * multiplier
-	h ^= h >> 32
-	h *= multiplier
+	h := (uint64(n) ^ word(text, at)) * multiplier
+	h = (bits.RotateLeft64(h, 29) ^ word(text, at+n/2-4)) * multiplier
+	h = (bits.RotateLeft64(h, 29) ^ word(text, at+n-8)) * multiplier
+	h = (h ^ h>>32) * multiplier
 	for i := h >> w.shift; ; i = (i + 1) & uint64(len(w.slots)-1) {
 		s := &w.slots[i]
 		if s.at == 0 {
 			*s = slot{uint32(at) + 1, uint16(h), uint16(n)}
 			return true
 		}
-		if a := int(s.at) - 1; s.hash == uint16(h) && int(s.n) == n && bytes.Equal(text[a:a+n], p0) {
+		if a := int(s.at) - 1; s.hash == uint16(h) && int(s.n) == n && bytes.Equal(text[a:a+n], text[at:at+n]) {
 			return false
 		}
 	}
@@ -53,19 +51,16 @@ type beginnings struct {
 	pairs []uint64  // two such bytes in a row
 	quads bitset    // four, hashed
 	ones  [4]uint64 // first bytes of windows
-	heads [6]bitset // first 2 to 5 bytes, hashed
+	twos  []uint64  // first two bytes
+	heads []bitset  // first 3 bytes and so on, hashed; whole grams are in the sieve
 	max   int       // the longest window
 }
 
 func newBeginnings(r *Runs) beginnings {
-	b := beginnings{pairs: make([]uint64, 1<<10), quads: newBitset(8 * len(r.text))}
-	n := 0
-	for _, is := range r.starts {
-		if is {
-			n++
-		}
-	}
-	for k := 2; k < len(b.heads); k++ {
+	b := beginnings{pairs: make([]uint64, 1<<10), twos: make([]uint64, 1<<10), quads: newBitset(8 * len(r.text))}
+	n := count(r.starts)
+	b.heads = make([]bitset, r.gram)
+	for k := 3; k < len(b.heads); k++ {
 		b.heads[k] = newBitset(8 * n)
 	}
 	for _, x := range r.texts {
@@ -87,7 +82,8 @@ func newBeginnings(r *Runs) beginnings {
 // begin enters the first bytes of a window.
 func (b *beginnings) begin(p []byte) {
 	b.ones[p[0]>>6] |= 1 << (p[0] & 63)
-	for k := 2; k < len(b.heads); k++ {
+	set16(b.twos, p)
+	for k := 3; k < len(b.heads); k++ {
 		b.heads[k].set(fold(p, k))
 	}
 }
@@ -103,7 +99,7 @@ func (b *beginnings) enter(p []byte) {
 	}
 }
 
-// fold makes a word of the first k bytes of p, 2 to 5.
+// fold makes a word of the first k bytes of p, 3 to 5.
 func fold(p []byte, k int) uint32 {
 	v := uint32(k)
 	for _, c := range p[:k] {
@@ -135,11 +131,13 @@ func (b *beginnings) find(r *Runs, block *Block) int {
 
 // may reports whether a window may begin with x, from its first bytes.
 func (b *beginnings) may(x []byte) bool {
-	if len(x) == 1 {
+	switch len(x) {
+	case 1:
 		return b.ones[x[0]>>6]>>(x[0]&63)&1 != 0
+	case 2:
+		return has16(b.twos, x)
 	}
-	k := min(len(x), len(b.heads)-1)
-	return b.heads[k].has(fold(x, k))
+	return len(x) >= len(b.heads) || b.heads[len(x)].has(fold(x, len(x)))
 }
 
 // begins looks for a window that begins with x, through all texts: the bitsets
@@ -175,7 +173,7 @@ func (r *Runs) sprouts(x []byte) bool {
 }
 
 func (b *beginnings) size() int {
-	n := 8 * (len(b.pairs) + len(b.quads.bits))
+	n := 8 * (len(b.pairs) + len(b.twos) + len(b.quads.bits))
 	for _, h := range b.heads {
 		n += 8 * len(h.bits)
 	}

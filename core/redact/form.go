@@ -2,6 +2,9 @@ package redact
 
 import (
 	"cmp"
+	"fmt"
+	"runtime"
+	"sync"
 
 	"github.com/opaquevault/ov/core/encode"
 	"github.com/opaquevault/ov/core/match"
@@ -27,6 +30,43 @@ type heap struct {
 	whole   []form // of needles
 	runs    []form // of texts
 	size    int    // in bytes, of the needles
+}
+
+// gather collects the forms of all needles, a share of them on each processor.
+func gather(needles []Needle, o Options) (*collector, error) {
+	share := max(1, (len(needles)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	var parts []*collector
+	var wg sync.WaitGroup
+	for from := 0; from < len(needles); from += share {
+		c := &collector{options: o}
+		parts = append(parts, c)
+		wg.Go(func() {
+			for i := from; i < min(from+share, len(needles)) && c.size() <= match.MaxBytes; i++ {
+				c.collect(i, needles[i].Value.Reveal())
+			}
+		})
+	}
+	wg.Wait()
+	all := &collector{options: o}
+	for _, c := range parts {
+		all.stream.join(&c.stream)
+		all.view.join(&c.view)
+	}
+	if all.size() > match.MaxBytes {
+		return nil, fmt.Errorf("%w: their forms come to %d bytes and more, want at most %d", match.ErrSize, all.size(), match.MaxBytes)
+	}
+	return all, nil
+}
+
+func (c *collector) size() int { return c.stream.size + c.view.size }
+
+// join appends what another heap holds.
+func (h *heap) join(o *heap) {
+	h.needles = append(h.needles, o.needles...)
+	h.texts = append(h.texts, o.texts...)
+	h.whole = append(h.whole, o.whole...)
+	h.runs = append(h.runs, o.runs...)
+	h.size += o.size
 }
 
 // collect adds the forms of a value in the lanes that are on.

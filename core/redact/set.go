@@ -81,16 +81,15 @@ func compile(needles []Needle, o Options, rules *rule.Set) (*Set, error) {
 		return nil, fmt.Errorf("compile needles: shortest fragment is %d bytes, want %d to %d", o.MinFragment, minFragment, maxFragment)
 	}
 	s := &Set{needles: slices.Clone(needles), options: o, rules: rules}
-	c := collector{options: o}
-	for i, n := range needles {
+	for _, n := range needles {
 		if n.Value.Len() < secret.MinMaskable {
 			return nil, fmt.Errorf("compile needle %q of %d bytes: %w", n.Name, n.Value.Len(), ErrShort)
 		}
-		c.collect(i, n.Value.Reveal())
-		if size := c.stream.size + c.view.size; size > match.MaxBytes {
-			return nil, fmt.Errorf("compile %d needles: %w: the forms of %d come to %d bytes, want at most %d", len(needles), match.ErrSize, i+1, size, match.MaxBytes)
-		}
 		s.markers = append(s.markers, marker(n.Name))
+	}
+	c, err := gather(needles, o)
+	if err != nil {
+		return nil, fmt.Errorf("compile %d needles: %w", len(needles), err)
 	}
 	view := make(chan error, 1)
 	go func() {
@@ -98,7 +97,6 @@ func compile(needles []Needle, o Options, rules *rule.Set) (*Set, error) {
 		s.view, err = c.view.compile(true)
 		view <- err
 	}()
-	var err error
 	s.stream, err = c.stream.compile(false)
 	if err = cmp.Or(err, <-view); err != nil {
 		return nil, fmt.Errorf("compile needles: %w", err)
