@@ -44,6 +44,7 @@ func OpenSession(ctx context.Context, a Agent, r Request, limits proc.Limits) (_
 		}
 	}
 	defer grant.Wipe()
+	proc.Harden() // for good: a session's needles stay
 	s := &Session{a: a, r: r, grant: grant.ID}
 	s.r.Nothing = false // each command is declared, and completed, even if there is no secret
 	defer func() {
