@@ -38,8 +38,11 @@ func (c *conn) request(ctx context.Context, m message, to *sink) {
 	ctx = context.WithValue(c.s.MCP.WithContext(ctx, s), requestKey{}, r)
 	to.running.Go(func() {
 		defer cancel()
-		resp := answer(m.ID, c.handle(ctx, m.inner(inner)))
-		to.send(resp, r.end)
+		if m.listens(info.Meta.Version) {
+			to.send(c.listen(ctx, r, m), r.end)
+			return
+		}
+		to.send(answer(m.ID, c.handle(ctx, m.inner(inner))), r.end)
 	})
 }
 

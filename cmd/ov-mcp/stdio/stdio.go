@@ -52,7 +52,7 @@ func (s *Server) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	defer cancel()
 	c := &conn{
 		s: s.withDefaults(), out: newWriter(out), cancel: cancel,
-		open: map[string]*request{}, asked: map[string]chan message{},
+		open: map[string]*request{}, asked: map[string]chan message{}, ending: make(chan struct{}),
 	}
 	c.legacy = newSession(c)
 	ended := make(chan error, 1)
@@ -92,7 +92,8 @@ type conn struct {
 	s       Server
 	out     *writer
 	cancel  context.CancelFunc
-	legacy  *session // of requests before 2026-07-28
+	legacy  *session      // of requests before 2026-07-28
+	ending  chan struct{} // closed when the input has ended
 	running sync.WaitGroup
 
 	mu    sync.Mutex
@@ -103,6 +104,7 @@ type conn struct {
 
 // finish lets what is under way end by itself for a while.
 func (c *conn) finish(ctx context.Context) {
+	close(c.ending)
 	done := make(chan struct{})
 	go func() { c.running.Wait(); close(done) }()
 	select {
