@@ -365,6 +365,15 @@ func (d *dialogue) progress() {
 	}
 }
 
+// TestListeningSchema: a subscription is acknowledged as the protocol has it.
+func TestListeningSchema(t *testing.T) {
+	d := talk(t, newWorld(t), protocols[4], nil)
+	answer := d.start("subscriptions/listen", d.params(map[string]any{"notifications": map[string]any{"toolsListChanged": true}}))
+	d.valid(t, "SubscriptionsAcknowledgedNotification", d.heard(t))
+	d.in.Close()
+	d.valid(t, "SubscriptionsListenResultResponse", decode(t, <-answer))
+}
+
 // TestAskingSchemas: the question for a page is of its revision's form, a
 // result since 2026-07-28 and a request of the server's before.
 func TestAskingSchemas(t *testing.T) {
