@@ -184,7 +184,7 @@ func (f finding) move(v *agent.Client, context secret.Ref) error {
 }
 
 func put(v *agent.Client, ref secret.Ref, value secret.Value) error {
-	_, err := v.Put(context.Background(), agent.PutRequest{Ref: ref, Value: value, Mode: agent.CreateOnly, Reason: "moved by ov mcp doctor"})
+	_, err := v.Put(context.Background(), agent.PutRequest{Ref: ref, Value: value, Mode: agent.CreateOnly, Reason: "moved by ov mcp doctor", From: agent.Source{Kind: agent.FromAFile}})
 	return err
 }
 

@@ -51,6 +51,8 @@ type world struct {
 	bin    string
 	home   string // $HOME
 	canary string
+
+	password string // a file with the master password
 }
 
 func newWorld(t *testing.T) *world {
@@ -66,6 +68,7 @@ func newWorld(t *testing.T) *world {
 	if err := os.WriteFile(pw, []byte("correct horse battery staple 42\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	w.password = pw
 	w.ov("", pw, "vault", "init", "--kit", filepath.Join(t.TempDir(), "kit"))
 	w.ov(w.canary, pw, "secret", "create", "CANARY", "--stdin")
 	w.ov("", pw, "unlock")
@@ -75,6 +78,16 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) environ() []string {
 	return []string{"HOME=" + w.home, "PATH=" + os.Getenv("PATH"), "USER=u", "SHELL=/bin/sh", "TERM=dumb"}
+}
+
+// policy stores a policy as a person does, with the password.
+func (w *world) policy(text string) {
+	w.t.Helper()
+	file := filepath.Join(w.t.TempDir(), "policy.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.ov("", w.password, "policy", "edit", "--file", file)
 }
 
 func (w *world) ov(stdin, password string, args ...string) string {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -26,22 +27,25 @@ func approves(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(ts.Exec("ov", args...))
 }
 
-// insideAgent reports whether a coding agent runs these tests: what is for
-// people alone is then refused.
-func insideAgent() bool {
+// insideAgent returns the coding agent that runs these tests, or "": what is
+// for people alone is then refused.
+func insideAgent() string {
 	for pid := os.Getpid(); pid > 1; {
 		env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 		cmd, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		name, _, _ := strings.Cut(string(cmd), "\x00")
-		if agent.Detect(strings.Split(string(env), "\x00")) != "" || strings.HasSuffix(name, "/claude") || name == "claude" {
-			return true
+		if found := agent.Detect(strings.Split(string(env), "\x00")); found != "" {
+			return found
+		}
+		if filepath.Base(name) == "claude" {
+			return "claude"
 		}
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 		if err != nil || len(f) < 2 {
-			return false
+			return ""
 		}
 		pid, _ = strconv.Atoi(f[1])
 	}
-	return false
+	return ""
 }

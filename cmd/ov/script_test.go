@@ -237,7 +237,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "approves": approves},
-		Condition: func(word string) (bool, error) { return word == "agent" && insideAgent(), nil },
+		Condition: func(word string) (bool, error) { return word == "agent" && insideAgent() != "", nil },
 	})
 }
 

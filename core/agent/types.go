@@ -49,6 +49,32 @@ type PutRequest struct {
 	Tags      []string     `json:"tags,omitempty"`
 	IfVersion uint64       `json:"if_version,omitempty"` // 0: whatever is there
 	Reason    string       `json:"reason,omitempty"`
+	From      Source       `json:"from,omitzero"`
+}
+
+// SourceKind is where a value comes from.
+type SourceKind string
+
+// The sources. A file and a command are verbs of the policy, beside create and
+// update; a parameter has been seen by a model, and passes only where the sealed
+// policy says so. An MCP client has to name one.
+const (
+	FromPerson     SourceKind = "person"
+	FromGenerator  SourceKind = "generated"
+	FromAFile      SourceKind = "file"
+	FromACommand   SourceKind = "command"
+	FromAParameter SourceKind = "parameter"
+	FromUndeclared SourceKind = ""
+)
+
+// A Source declares where a value comes from.
+type Source struct {
+	Kind       SourceKind `json:"kind,omitempty"`
+	Path       string     `json:"path,omitempty"`       // of a file, absolute
+	Executable string     `json:"executable,omitempty"` // of a command, as in a GrantRequest
+	Argv       []string   `json:"argv,omitempty"`
+	Dir        string     `json:"dir,omitempty"`
+	Inherited  []string   `json:"inherited,omitempty"`
 }
 
 // GrantKind is what the values of a grant are for.

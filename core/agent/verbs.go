@@ -90,9 +90,18 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return st, err
 }
 
+// MayPut asks whether r could be stored, before its value is read or made. It
+// returns what Put would, and uses up no approval.
+func (c *Client) MayPut(ctx context.Context, r PutRequest) error {
+	r.From.Inherited = environment(r.From.Inherited)
+	_, err := c.call(ctx, wire.OpMayPut, r, nil)
+	return err
+}
+
 // Put stores r.Value, which stays the caller's to wipe.
 func (c *Client) Put(ctx context.Context, r PutRequest) (Info, error) {
 	var info Info
+	r.From.Inherited = environment(r.From.Inherited)
 	_, err := c.call(ctx, wire.OpPut, r, &info, r.Value)
 	return info, err
 }

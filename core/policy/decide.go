@@ -17,21 +17,36 @@ func (p *Policy) Decide(r Request) Verdict {
 	if len(refs) == 0 {
 		return Verdict{Allow: true, Approval: Never, Rule: "none", Why: "no secret is asked for"}
 	}
-	worst := p.decide(&r, refs[0])
-	limits := worst.Limits
+	worst := p.all(&r, refs)
+	if by := r; r.By != "" {
+		by.Verb, by.By = r.By, ""
+		worst = worst.and(p.all(&by, refs))
+	}
+	return worst
+}
+
+// all decides about every one of refs, for one verb.
+func (p *Policy) all(r *Request, refs []secret.Ref) Verdict {
+	worst := p.decide(r, refs[0])
 	for _, ref := range refs[1:] {
-		v := p.decide(&r, ref)
-		for _, l := range v.Limits {
-			if !slices.Contains(limits, l) {
-				limits = append(limits, l)
-			}
-		}
-		if stricter(v, worst) {
-			worst = v
+		worst = worst.and(p.decide(r, ref))
+	}
+	return worst
+}
+
+// and returns the stricter of two verdicts, with the limits of both.
+func (v Verdict) and(w Verdict) Verdict {
+	limits := slices.Clone(v.Limits)
+	for _, l := range w.Limits {
+		if !slices.Contains(limits, l) {
+			limits = append(limits, l)
 		}
 	}
-	worst.Limits = limits
-	return worst
+	if stricter(w, v) {
+		v = w
+	}
+	v.Limits = limits
+	return v
 }
 
 func stricter(a, b Verdict) bool {

@@ -96,6 +96,11 @@ func Parse(text []byte) (*Policy, error) {
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return nil, fmt.Errorf("%w: unknown key %q", ErrPolicy, unknown[0])
 	}
+	for _, lane := range p.Loosen.Lanes {
+		if !slices.Contains(Lanes(), lane) {
+			return nil, fmt.Errorf("%w: lane %q: want one of %s", ErrPolicy, lane, strings.Join(Lanes(), ", "))
+		}
+	}
 	return p, p.check()
 }
 
@@ -188,9 +193,13 @@ func Verbs() []string {
 	return []string{"run", "session", "mask", "reveal", "create", "update", "delete", "import", "from_file", "from_command"}
 }
 
+// Lanes are the ways in which masking looks for a secret.
+func Lanes() []string { return []string{"exact", "encoded", "squeezed", "fragments"} }
+
 // A Request is what a rule is held against.
 type Request struct {
 	Verb       string
+	By         string // a second verb that must be allowed as well; may be empty
 	Client     string // cli, mcp:NAME, machine:NAME
 	Refs       []secret.Ref
 	Executable string // absolute, links resolved

@@ -9,6 +9,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sync/atomic"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -29,6 +30,7 @@ type Vault interface {
 	Status(context.Context) (agent.Status, error)
 	List(ctx context.Context, app, env, prefix string) ([]agent.Info, error)
 	Put(context.Context, agent.PutRequest) (agent.Info, error)
+	MayPut(context.Context, agent.PutRequest) error
 	Delete(context.Context, secret.Ref) error
 }
 
@@ -68,7 +70,18 @@ type tool struct {
 	name, title, text                            string
 	readOnly, destructive, idempotent, openWorld bool
 	unguarded                                    bool // its arguments may hold secrets: it looks for them
+	takesValue                                   bool // its argument "value" is a secret: the policy decides
 	handle                                       func(*call) (any, error)
+}
+
+// guarded returns the arguments that must not hold secrets.
+func (row *tool) guarded(raw map[string]json.RawMessage) map[string]json.RawMessage {
+	if !row.takesValue {
+		return raw
+	}
+	rest := maps.Clone(raw)
+	delete(rest, "value")
+	return rest
 }
 
 func (t *Tools) table() []tool {
@@ -84,10 +97,10 @@ func (t *Tools) table() []tool {
 			text: "List the names of secrets with versions, times and tags; never values. Look here before asking the user for a credential."},
 		{name: "vault_status", title: "Vault status", readOnly: true, idempotent: true, handle: t.status,
 			text: "Whether the vault is locked, which app and environment are meant and why, and what to do next."},
-		{name: "vault_create_secret", title: "Create a secret", handle: t.create,
+		{name: "vault_create_secret", title: "Create a secret", takesValue: true, handle: t.create,
 			text: "Store a new secret: generated, from a file, from a command's output, or, with none of these, typed by the user. " +
 				"Never ask the user to paste a secret into the chat and never pass one as an argument."},
-		{name: "vault_update_secret", title: "Replace a secret's value", destructive: true, handle: t.update,
+		{name: "vault_update_secret", title: "Replace a secret's value", destructive: true, takesValue: true, handle: t.update,
 			text: "Store a new version of an existing secret; same ways as vault_create_secret. Earlier versions are kept."},
 		{name: "vault_delete_secret", title: "Delete a secret", destructive: true, idempotent: true, handle: t.remove,
 			text: "Delete a secret; the user can restore it for 30 days. Ask the user first unless they told you to."},
@@ -165,7 +178,7 @@ func (t *Tools) handler(row tool, known map[string]bool) server.ToolHandlerFunc 
 		c := &call{ctx: ctx, req: req, client: clientName(ctx)}
 		err := c.read(req.GetRawArguments(), known)
 		if err == nil && !row.unguarded {
-			err = t.guard.check(c.raw)
+			err = t.guard.check(row.guarded(c.raw))
 		}
 		if err == nil {
 			c.vault, err = t.c.Connect(c.client)

@@ -53,7 +53,17 @@ func (t *Tools) write(c *call, mode agent.PutMode) (any, error) {
 		return nil, err
 	}
 	put := agent.PutRequest{Ref: ref, Mode: mode, Tags: a.Tags, Reason: a.Reason}
-	value, how, err := t.value(c, &a, put)
+	run, err := t.source(&a, &put)
+	if err != nil {
+		return nil, err
+	}
+	if put.From.Kind == agent.FromPerson {
+		return nil, needsValue{fault{"value_needed", "the user has to enter the value", fmt.Sprintf("ask the user to run: ov secret set %s", ref)}, put}
+	}
+	if err := c.vault.MayPut(c.ctx, put); err != nil { // before a file is read or a command runs
+		return nil, err
+	}
+	value, how, err := t.value(c, &a, run)
 	if err != nil {
 		return nil, err
 	}
@@ -101,12 +111,43 @@ func (a *writeArgs) oneWay() error {
 	return nil
 }
 
-func (t *Tools) value(c *call, a *writeArgs, put agent.PutRequest) (secret.Value, string, error) {
+// source declares where the value will come from. For a command it returns what
+// will be run: exactly that is declared.
+func (t *Tools) source(a *writeArgs, put *agent.PutRequest) (spec proc.Spec, err error) {
+	from := &put.From
 	switch {
 	case a.Value != nil:
-		return secret.Value{}, "", fault{"denied_by_policy",
-			"a value in an argument has been seen by the model, its provider and its logs: it is no secret any more",
-			"use generate, from_file, from_command, or none of them so that the user types it; the vault's owner can allow value in the policy"}
+		from.Kind = agent.FromAParameter
+	case a.Generate != nil:
+		from.Kind = agent.FromGenerator
+	case a.FromFile != "":
+		if !filepath.IsAbs(a.FromFile) {
+			return spec, badInput("from_file: want an absolute path")
+		}
+		from.Kind, from.Path = agent.FromAFile, a.FromFile
+	case a.FromCommand != nil:
+		if len(a.FromCommand) == 0 || a.FromCommand[0] == "" {
+			return spec, badInput("from_command: want a program and its arguments")
+		}
+		spec.Args, spec.Dir, spec.Env = a.FromCommand, t.dir(a.place), childEnviron(t.c.Environ)
+		if spec.Path, err = proc.Resolve(spec.Args[0], spec.Dir, spec.Env); err != nil {
+			return spec, err
+		}
+		*from = agent.Source{Kind: agent.FromACommand, Executable: spec.Path, Argv: spec.Args, Dir: spec.Dir, Inherited: spec.Env}
+	default:
+		from.Kind = agent.FromPerson
+	}
+	return spec, nil
+}
+
+func (t *Tools) value(c *call, a *writeArgs, run proc.Spec) (secret.Value, string, error) {
+	switch {
+	case a.Value != nil:
+		v := secret.New([]byte(*a.Value))
+		if err := v.Check(false); err != nil {
+			return v, "", badInput("value: %v", err)
+		}
+		return v, "parameter", nil
 	case a.Generate != nil:
 		v, err := secret.Generate(or0(a.Generate.Length, 32), or(a.Generate.Alphabet, "alnum"))
 		if err != nil {
@@ -116,12 +157,9 @@ func (t *Tools) value(c *call, a *writeArgs, put agent.PutRequest) (secret.Value
 	case a.FromFile != "":
 		v, err := readFile(a.FromFile)
 		return v, "file", err
-	case a.FromCommand != nil:
-		v, err := t.commandOutput(c.ctx, a)
-		return v, "command", err
 	}
-	return secret.Value{}, "", needsValue{fault{"value_needed", "the user has to enter the value",
-		fmt.Sprintf("ask the user to run: ov secret set %s", put.Ref)}, put}
+	v, err := commandOutput(c.ctx, run)
+	return v, "command", err
 }
 
 func or0(n, otherwise int) int {
@@ -132,9 +170,6 @@ func or0(n, otherwise int) int {
 }
 
 func readFile(path string) (secret.Value, error) {
-	if !filepath.IsAbs(path) {
-		return secret.Value{}, badInput("from_file: want an absolute path")
-	}
 	f, err := os.Open(path)
 	if err != nil {
 		return secret.Value{}, badInput("from_file: %v", err)
@@ -161,21 +196,14 @@ func take(r io.Reader) (secret.Value, error) {
 
 // commandOutput runs a command without secrets; what it prints goes nowhere
 // but into the vault.
-func (t *Tools) commandOutput(ctx context.Context, a *writeArgs) (secret.Value, error) {
-	if len(a.FromCommand) == 0 || a.FromCommand[0] == "" {
-		return secret.Value{}, badInput("from_command: want a program and its arguments")
-	}
-	dir, env := t.dir(a.place), childEnviron(t.c.Environ)
-	path, err := proc.Resolve(a.FromCommand[0], dir, env)
-	if err != nil {
-		return secret.Value{}, err
-	}
+func commandOutput(ctx context.Context, run proc.Spec) (secret.Value, error) {
 	stdin, err := input("")
 	if err != nil {
 		return secret.Value{}, err
 	}
 	defer stdin.Close()
-	p, err := proc.Start(proc.Spec{Path: path, Args: a.FromCommand, Env: env, Dir: dir, Stdin: stdin})
+	run.Stdin = stdin
+	p, err := proc.Start(run)
 	if err != nil {
 		return secret.Value{}, err
 	}

@@ -35,11 +35,17 @@ const (
 	VerbUpdate  Verb = "update"
 	VerbDelete  Verb = "delete"
 	VerbImport  Verb = "import"
+
+	VerbFromFile    Verb = "from_file" // beside create or update
+	VerbFromCommand Verb = "from_command"
 )
 
 // A Request is what the gate decides on: everything that was declared.
 type Request struct {
 	Verb  Verb
+	By    Verb             // what else it is: both must be allowed
+	From  agent.SourceKind // of a write
+	Peek  bool             // only asked about: no approval and no limit is used up
 	Actor Actor
 	Refs  []secret.Ref
 	Grant agent.GrantRequest // of run, mask and session
@@ -141,6 +147,9 @@ func (s *Server) decide(ctx context.Context, c *client, f *wire.Frame, r *Reques
 	if err != nil {
 		return Decision{}, err
 	}
+	if d, refused := s.loosens(p, r); refused {
+		return d, nil
+	}
 	v := p.Decide(r.policy())
 	d := Decision{Allow: v.Allow, Rule: v.Rule, Reason: v.Why, AllowNames: p.Loosen.Names}
 	if !v.Allow {
@@ -183,7 +192,7 @@ func (g *gate) admit(r *Request, v policy.Verdict, d Decision) Decision {
 	if how != policy.Never {
 		d = g.ask(r, how, d)
 	}
-	if d.Allow {
+	if d.Allow && !r.Peek {
 		for _, l := range v.Limits {
 			use := l.Rule + "\x00" + r.Actor.Client
 			g.uses[use] = append(g.uses[use], r.Time)
@@ -196,7 +205,7 @@ func (g *gate) admit(r *Request, v policy.Verdict, d Decision) Decision {
 func (g *gate) ask(r *Request, how policy.Approval, d Decision) Decision {
 	key := r.key(how, d.Rule)
 	if a, ok := g.approved[key]; ok && r.Time.Before(a.until) {
-		if a.single {
+		if a.single && !r.Peek {
 			delete(g.approved, key)
 		}
 		return d
@@ -240,7 +249,7 @@ func recent(times []time.Time, since time.Time) []time.Time {
 func (r *Request) policy() policy.Request {
 	g := &r.Grant
 	return policy.Request{
-		Verb: string(r.Verb), Client: r.Actor.Client, Refs: r.Refs, Executable: resolved(g.Executable), Argv: g.Argv,
+		Verb: string(r.Verb), By: string(r.By), Client: r.Actor.Client, Refs: r.Refs, Executable: resolved(g.Executable), Argv: g.Argv,
 		Dir: resolved(g.Dir), Env: slices.Concat(g.Inherited, g.ExtraEnv), Delivery: g.Delivery, Reason: g.Reason, Time: r.Time,
 		Sum: func() (string, error) { return sumOf(g.Executable) },
 	}
@@ -286,7 +295,7 @@ func (r *Request) key(how policy.Approval, rule string) [32]byte {
 			io.WriteString(h, p)
 		}
 	}
-	part("ov/v1/request", string(how), rule, string(r.Verb), r.Actor.Client, r.Actor.Agent, r.What)
+	part("ov/v1/request", string(how), rule, string(r.Verb), r.Actor.Client, r.Actor.Agent, r.What, string(r.By))
 	for _, ref := range slices.SortedFunc(slices.Values(r.Refs), compareRefs) {
 		part(ref.String(), r.Grant.Delivery[ref.String()])
 	}

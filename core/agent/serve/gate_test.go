@@ -31,6 +31,13 @@ func prodRig(t *testing.T, change ...func(*Config)) *rig {
 	return r
 }
 
+func symlink(t *testing.T, to, at string) {
+	t.Helper()
+	if err := os.Symlink(to, at); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func mcp(o *agent.Options) { o.Client = "mcp:some-agent" }
 
 func (r *rig) wants(t *testing.T, c *agent.Client, q agent.GrantRequest, want error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/wire"
@@ -23,6 +24,7 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpUnlock:      s.opUnlock,
 		wire.OpInit:        s.opInit,
 		wire.OpPut:         s.opPut,
+		wire.OpMayPut:      s.opMayPut,
 		wire.OpList:        s.opList,
 		wire.OpInfo:        s.opInfo,
 		wire.OpDelete:      s.opDelete,
@@ -123,11 +125,54 @@ func (s *Server) put(ctx context.Context, c *client, f *wire.Frame, r *agent.Put
 	}
 	p.Before = recorded // the old version's tags are part of this record
 	note := c.record("secret_"+string(cmp.Or(r.Mode, agent.Upsert)), r.Ref.Space(), "WRITING", r.Reason, r.Ref)
-	err = s.gated(ctx, c, f, Request{Verb: verb, Refs: []secret.Ref{r.Ref}}, note, func(o *opened) (err error) {
+	err = s.gated(ctx, c, f, writing(r, verb), note, func(o *opened) (err error) {
 		info, err = o.vault.Put(ctx, r.Ref, value, p)
 		return s.similar(ctx, o, r.Ref, err)
 	})
 	return info, err
+}
+
+// opMayPut passes a write through the gate before there is a value.
+func (s *Server) opMayPut(ctx context.Context, c *client, f *wire.Frame) (answer, error) {
+	var r agent.PutRequest
+	if err := args(f, &r); err != nil {
+		return answer{}, err
+	}
+	_, verb, err := putOptions(&r)
+	if err != nil {
+		return answer{}, err
+	}
+	q := writing(&r, verb)
+	q.Peek = true
+	d, err := s.decide(ctx, c, f, &q)
+	if err != nil || d.Allow {
+		return answer{}, err
+	}
+	o, done, err := s.use()
+	if err != nil {
+		return answer{}, err
+	}
+	defer done()
+	return answer{}, s.refused(o, d, c.record("secret_"+string(cmp.Or(r.Mode, agent.Upsert)), r.Ref.Space(), "WRITING", r.Reason, r.Ref))
+}
+
+// writing is a write as the gate sees it.
+func writing(r *agent.PutRequest, verb Verb) Request {
+	q := Request{Verb: verb, Refs: []secret.Ref{r.Ref}, From: r.From.Kind}
+	q.Grant.Reason = r.Reason
+	switch from := &r.From; from.Kind {
+	case agent.FromUndeclared: // the worst that it can be
+		q.From = agent.FromAParameter
+	case agent.FromAFile:
+		q.By = VerbFromFile
+		q.What = fmt.Sprintf("%s a secret from the file %s", verb, from.Path)
+		q.Grant.Dir = filepath.Dir(resolved(from.Path)) // what counts is where the file really lies
+	case agent.FromACommand:
+		q.By = VerbFromCommand
+		q.What = fmt.Sprintf("%s a secret from what a command prints", verb)
+		q.Grant.Executable, q.Grant.Argv, q.Grant.Dir, q.Grant.Inherited = from.Executable, from.Argv, from.Dir, from.Inherited
+	}
+	return q
 }
 
 // putOptions checks what is to be stored where.
@@ -141,6 +186,19 @@ func putOptions(r *agent.PutRequest) (p vault.PutOptions, verb Verb, err error) 
 		p.Mode = vault.UpdateOnly
 	default:
 		return p, verb, fmt.Errorf("put: %w: mode %q", agent.ErrUsage, r.Mode)
+	}
+	switch from := &r.From; from.Kind {
+	case agent.FromAFile:
+		if from.Path != "" && !filepath.IsAbs(from.Path) {
+			return p, verb, fmt.Errorf("put: %w: a file is declared by its absolute path", agent.ErrUsage)
+		}
+	case agent.FromACommand:
+		if !filepath.IsAbs(from.Executable) || !filepath.IsAbs(from.Dir) || len(from.Argv) == 0 {
+			return p, verb, fmt.Errorf("put: %w: a command is declared by its executable, argv and folder", agent.ErrUsage)
+		}
+	case agent.FromUndeclared, agent.FromPerson, agent.FromGenerator, agent.FromAParameter:
+	default:
+		return p, verb, fmt.Errorf("put: %w: source %q", agent.ErrUsage, from.Kind)
 	}
 	return p, verb, r.Ref.Check()
 }

@@ -119,6 +119,11 @@ func (s *Server) approvePage(c *client, id string) (page.Question, error) {
 	}
 	return page.Question{
 		Title: "Allow this?", Lines: p.lines, Button: "Allow", Done: "Allowed.",
+		Refuse: func() {
+			if _, err := s.gate.take(p.id, s.c.Now()); err == nil {
+				s.noteLate(c.approvalRecord(p, "REFUSED"))
+			}
+		},
 		Submit: func(ctx context.Context, a page.Answer) error {
 			if s.c.Now().Sub(p.since) > pendingTime {
 				return page.ErrTimeout
@@ -146,7 +151,10 @@ func (s *Server) putPage(ctx context.Context, c *client, raw json.RawMessage) (p
 		return page.Question{}, err
 	}
 	none := &wire.Frame{}
-	d, err := s.decide(ctx, c, none, &Request{Verb: verb, Refs: []secret.Ref{r.Ref}})
+	r.From = agent.Source{Kind: agent.FromPerson}
+	ask := writing(&r, verb)
+	ask.Peek = true
+	d, err := s.decide(ctx, c, none, &ask)
 	if err != nil {
 		return page.Question{}, err
 	}

@@ -16,6 +16,7 @@ const (
 	OpUnlock      = "unlock"
 	OpLock        = "lock"
 	OpPut         = "put"
+	OpMayPut      = "may_put" // asks the gate alone
 	OpList        = "list"
 	OpInfo        = "info"
 	OpDelete      = "delete"

@@ -46,6 +46,7 @@ type Question struct {
 	// the page, which then asks again; any other ends it.
 	Submit func(ctx context.Context, a Answer) error
 	Done   string // is shown after Submit
+	Refuse func() // when the person refused; may be nil
 }
 
 // An Answer is what the person typed.

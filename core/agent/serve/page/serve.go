@@ -69,6 +69,9 @@ func (p *Page) answer(w http.ResponseWriter, r *http.Request) {
 	a, refused := parseForm(body)
 	defer a.Wipe()
 	if refused {
+		if p.q.Refuse != nil {
+			p.q.Refuse()
+		}
 		p.last(w, ErrRefused, "Refused. You can close this window.")
 		return
 	}
