@@ -158,10 +158,11 @@ func TestWhichDescriptorsAreTerminals(t *testing.T) {
 		}
 		s := show(t, cmd)
 		s.exits(0)
-		report, _ := os.ReadFile(file.Name())
-		if got := string(report) + s.seen(); !strings.Contains(got, c.want) {
-			t.Errorf("terminals %q, %q: got %q, want %q", c.ours, c.flag, got, c.want)
-		}
+		// What was written to the terminal is read here a little after the program's end.
+		eventually(t, fmt.Sprintf("%q for terminals %q, %q", c.want, c.ours, c.flag), func() bool {
+			report, _ := os.ReadFile(file.Name())
+			return strings.Contains(string(report)+s.seen(), c.want)
+		})
 	}
 }
 
@@ -194,7 +195,8 @@ func TestPasswordIsNotEchoed(t *testing.T) {
 			s.await("Password: ")
 			s.keys("hunter2\r")
 			s.exits(0)
-			if got := s.seen(); !strings.Contains(got, "read 7 <nil>") || strings.Contains(got, "hunter2") {
+			s.await("read 7 <nil>")
+			if got := s.seen(); strings.Contains(got, "hunter2") {
 				t.Errorf("%s%s: the screen shows %q", name, where, got)
 			}
 		}
@@ -210,6 +212,7 @@ func TestFullScreen(t *testing.T) {
 	s.await(paste)
 	s.keys("q")
 	s.exits(4)
+	eventually(t, "the last byte", func() bool { return strings.HasSuffix(s.seen(), "q") })
 	if got, want := s.seen(), "\x1b[?1049h\x1b[?2004hready"+paste+"q"; got != want {
 		t.Errorf("the screen got %d bytes, want %d", len(got), len(want))
 	}
