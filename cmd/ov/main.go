@@ -36,14 +36,15 @@ type cli struct {
 	home, app, env string
 	passwordStdin  bool
 	json           bool
+	pipes          []int // of a shell's <(...), which ov run passes on
 }
 
 // run is the whole program: arguments and streams in, exit status out.
 func run(args []string, s streams) int {
+	c := &cli{streams: s, pipes: proc.NamedPipes(args)} // before anything of ours is open
 	// Without a handler a broken pipe on stdout would end ov before the audit
 	// record is complete; ignoring the signal would pass that on to children.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	c := &cli{streams: s}
 	root := c.root()
 	root.SetArgs(args)
 	root.SetIn(s.in)

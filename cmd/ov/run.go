@@ -120,7 +120,8 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 		Argv: argv, Dir: dir, Environ: append(os.Environ(), f.environ...), Shell: f.shell, Pristine: f.pristine, KeepExisting: f.keep,
 		Wants: wants, Space: cfg.Context(), Redact: mask, Timeout: f.timeout, Reason: f.reason,
 		Deliver: deliver, Templates: templates,
-		Stdin: c.in, Stdout: out.stdout, Stderr: out.stderr, Terminal: terminal, Relay: true,
+		Inherit: c.inherit(argv),
+		Stdin:   c.in, Stdout: out.stdout, Stderr: out.stderr, Terminal: terminal, Relay: true,
 		Notice: func(line string) { c.say("%s", line) },
 		Opened: func(n int) {
 			if wants == nil && (n == 0 || isTerminal(c.err)) {
@@ -141,6 +142,11 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 		return err
 	}
 	return exited{code}
+}
+
+// inherit returns the pipes that the command's arguments name and that were open when we started.
+func (c *cli) inherit(argv []string) []int {
+	return slices.DeleteFunc(proc.NamedPipes(argv), func(fd int) bool { return !slices.Contains(c.pipes, fd) })
 }
 
 // mode says whether the command gets a terminal of its own.

@@ -12,8 +12,10 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -47,6 +49,23 @@ func TestMain(m *testing.M) {
 		// binary prints bytes that are no text, the value among them.
 		"binary": func() {
 			os.Stdout.Write([]byte("\x00\xff\xfe" + os.Getenv("CANARY") + "\xc3\x28\r\n\x00"))
+		},
+		// flood writes $FLOOD MiB of lines, the value in one line of each.
+		"flood": func() {
+			n, _ := strconv.Atoi(os.Getenv("FLOOD"))
+			line := []byte(strings.Repeat("x", 1023) + "\n")
+			for range n {
+				for range 1023 {
+					os.Stdout.Write(line)
+				}
+				fmt.Println(os.Getenv("CANARY"))
+			}
+		},
+		// deaf does not hear when it is asked to end.
+		"deaf": func() {
+			signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+			fmt.Println(os.Getpid(), os.Getenv("CANARY"))
+			time.Sleep(time.Hour)
 		},
 		// orphan leaves a child behind that prints later.
 		"orphan": func() {
@@ -233,6 +252,7 @@ func TestScript(t *testing.T) {
 			for k, v := range w.env {
 				e.Setenv(k, v)
 			}
+			e.Setenv("FLOOD", strconv.Itoa(size(64, 1024)))
 			e.Defer(func() { w.leave(e.T().(testing.TB)) })
 			return nil
 		},

@@ -194,6 +194,12 @@ func TestAtATerminal(t *testing.T) {
 		p.until("shows a version", func(s string) bool { return strings.Count(s, ".") >= 2 })
 		p.cooked("0")
 	}, "npm")
+	script("two pipes of the shell", func(p *pane) {
+		p.run(`ov run -- diff <(echo one) <(echo "$(cat canary)")`)
+		p.await("< one")
+		p.await("> [REDACTED:CANARY]")
+		p.cooked("1")
+	}, "diff")
 	script("ssh", func(p *pane) {
 		p.run("ov run -- ssh -V")
 		p.await("OpenSSH")

@@ -50,6 +50,7 @@ type Request struct {
 	Reason       string
 	Shell        bool // the command is a person's shell: a session, to policy
 
+	Inherit        []int // descriptors that the command's arguments name, see proc.NamedPipes
 	Stdin          *os.File
 	Stdout, Stderr io.Writer
 	Frames         bool           // stdout carries JSON messages, see redact.Frames
@@ -172,7 +173,7 @@ func (r *Request) complete(ctx context.Context, a Agent, done agent.Completion, 
 // spec is the child. A secret on its stdin takes the place of ours.
 func (r *Request) spec(path string, given *injection) proc.Spec {
 	r.keys = &typed{}
-	s := proc.Spec{Path: path, Args: r.Argv, Env: given.env, Dir: r.Dir, Stdin: r.Stdin, Extra: given.files.Extra, Terminal: r.Terminal,
+	s := proc.Spec{Path: path, Args: r.Argv, Env: given.env, Dir: r.Dir, Stdin: r.Stdin, Extra: given.files.Extra, Inherit: r.Inherit, Terminal: r.Terminal,
 		Relay: r.Relay, Leader: r.Leader, Typed: r.keys.add}
 	if given.stdin != nil {
 		s.Stdin = given.stdin

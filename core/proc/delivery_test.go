@@ -4,10 +4,12 @@ package proc
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -165,5 +167,80 @@ func TestMemoryDirsAreInMemory(t *testing.T) {
 	out, err := exec.Command("stat", "-f", "-c", "%T", "/dev/shm").Output()
 	if err == nil && strings.TrimSpace(string(out)) == "tmpfs" && !strings.Contains(strings.Join(memoryDirs(), " "), "/dev/shm") {
 		t.Error("/dev/shm is not taken for memory")
+	}
+}
+
+// What a shell's <(...) has opened is the child's under its number, for whichever way it is started; nothing else is.
+func TestNamedPipesAreInherited(t *testing.T) {
+	var d Delivery
+	defer d.Close()
+	secret, err := d.Descriptor("A", text("extra;"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, leader := range []bool{false, true} {
+		var argv []string
+		var fds []int
+		for i, content := range []string{"first;", "second;"} {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.WriteString(w, content)
+			w.Close()
+			fd := 63 - i
+			if err := unix.Dup2(int(r.Fd()), fd); err != nil {
+				t.Fatal(err)
+			}
+			r.Close()
+			argv, fds = append(argv, "--file="+[]string{"/dev/fd/63", "/proc/self/fd/62"}[i]), append(fds, fd)
+		}
+		named := NamedPipes(append([]string{"x", "/dev/fd/63"}, argv...))
+		if !slices.Equal(named, fds) {
+			t.Fatalf("named %v, want %v", named, fds)
+		}
+		s := Spec{Path: "/bin/sh", Args: []string{"sh", "-c", `cat /dev/fd/63 /dev/fd/62 "$1"; ls /dev/fd/ | grep -vxE '[0-3]|6[23]' | wc -l`, "sh", secret},
+			Env: os.Environ(), Extra: d.Extra, Inherit: named, Leader: leader}
+		if r := finish(t, launch(t, s)); r.out != "first;second;extra;1\n" { // 1: the folder that ls reads
+			t.Errorf("leader %v: %+v", leader, r)
+		}
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}
+}
+
+// Neither a socket, nor a file, nor the end of a pipe to write to, nor what is not open, nor stdin.
+func TestWhatIsNoNamedPipe(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	f, err := os.Open("/etc/passwd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var argv []string
+	for _, fd := range []uintptr{0, 1, 2, w.Fd(), uintptr(pair[0]), f.Fd(), 254, 255, 256, 99999999} {
+		argv = append(argv, fmt.Sprintf("/dev/fd/%d", fd))
+	}
+	argv = append(argv, "/dev/fd/99999999999999999999", "/dev/fd/", "/dev/fd/-1", fmt.Sprintf("/proc/1/fd/%d", r.Fd()), fmt.Sprintf("/dev/fd/%d0", r.Fd()))
+	if got := NamedPipes(argv); len(got) != 0 {
+		t.Errorf("%v of %v", got, argv)
+	}
+	for _, bad := range [][]int{{2}, {-1}, {256}, {int(r.Fd()), int(r.Fd())}} {
+		if p, err := Start(Spec{Path: "/bin/true", Args: []string{"true"}, Inherit: bad}); !errors.Is(err, unix.EBADF) {
+			p.Close()
+			t.Errorf("descriptors %v are passed on: %v", bad, err)
+		}
 	}
 }

@@ -33,6 +33,9 @@ func startDirect(s Spec, std [3]*os.File) (child, error) {
 	for _, f := range append(std[:], s.Extra...) {
 		attr.Files = append(attr.Files, f.Fd()) // which makes it a blocking one, as the child expects
 	}
+	for _, fd := range s.Inherit {
+		attr.Files = place(attr.Files, fd, uintptr(fd))
+	}
 	killWithParent(attr.Sys)
 	var pid int
 	err := onStarter(func() (err error) {

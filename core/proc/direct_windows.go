@@ -16,7 +16,7 @@ const (
 type direct struct{ p *os.Process }
 
 func startDirect(s Spec, std [3]*os.File) (child, error) {
-	if len(s.Extra) > 0 {
+	if len(s.Extra)+len(s.Inherit) > 0 {
 		return nil, errors.ErrUnsupported // descriptors above 2 do not exist on Windows
 	}
 	p, err := os.StartProcess(s.Path, s.Args, &os.ProcAttr{Dir: s.Dir, Env: s.Env, Files: std[:],
@@ -48,6 +48,11 @@ func startLed(Spec, [3]*os.File, *console) (child, error) { return nil, errors.E
 func newPipe() (r, w *os.File, err error) { return os.Pipe() }
 
 func pending(*os.File) int { return 0 }
+
+// NamedPipes finds none: there is no <(...) on Windows.
+func NamedPipes([]string) []int { return nil }
+
+func checkInherit(Spec) error { return nil }
 
 func isHangup(error) bool { return false }
 

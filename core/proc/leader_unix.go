@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -72,11 +73,16 @@ func lead(args []string) int {
 
 func parseLeaderOptions(s string) (o leaderOptions) {
 	f := strings.Split(s, ",")
-	if len(f) != 4 {
+	if len(f) < 4 {
 		return o
 	}
 	o.tty, o.fore, o.device = f[0] == "true", f[1] == "true", f[2] == "true"
 	_, _ = fmt.Sscan(f[3], &o.extra)
+	for _, n := range f[4:] {
+		if fd, err := strconv.Atoi(n); err == nil {
+			o.inherit = append(o.inherit, fd)
+		}
+	}
 	return o
 }
 
@@ -112,6 +118,9 @@ func (l *leader) start(path string, argv []string) (int, error) {
 	for i := range l.opts.extra {
 		attr.Files = append(attr.Files, uintptr(leaderExtra+i))
 	}
+	for i, fd := range l.opts.inherit {
+		attr.Files = place(attr.Files, fd, uintptr(leaderExtra+l.opts.extra+i))
+	}
 	killWithParent(attr.Sys)
 	return execAny(path, argv, attr)
 }
@@ -124,7 +133,7 @@ func (l *leader) letGo() {
 			unix.Close(fd)
 		}
 	}
-	for i := range l.opts.extra {
+	for i := range l.opts.extra + len(l.opts.inherit) {
 		unix.Close(leaderExtra + i)
 	}
 }

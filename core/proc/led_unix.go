@@ -33,7 +33,7 @@ func startLed(s Spec, std [3]*os.File, c *console) (child, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	opts := leaderOptions{extra: len(s.Extra)}
+	opts := leaderOptions{extra: len(s.Extra), inherit: s.Inherit}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		ours.Close()
@@ -59,6 +59,9 @@ func startLed(s Spec, std [3]*os.File, c *console) (child, error) {
 	files := []uintptr{std[0].Fd(), std[1].Fd(), std[2].Fd(), socketFD, slave.Fd(), deviceFD}
 	for _, f := range s.Extra {
 		files = append(files, f.Fd())
+	}
+	for _, fd := range s.Inherit {
+		files = append(files, uintptr(fd))
 	}
 	pid, err := reexec(leaderName, append([]string{opts.String(), s.Path}, s.Args...),
 		&syscall.ProcAttr{Dir: s.Dir, Env: s.Env, Files: files, Sys: attr})
@@ -205,9 +208,15 @@ type leaderOptions struct {
 	fore   bool // the child starts in the foreground of it
 	device bool // leaderDevice is our terminal
 	extra  int  // descriptors that the child gets as 3, 4, ...
+
+	inherit []int // numbers under which the child gets the ones behind these
 }
 
-// String is one letter or digit a field.
+// String has a word a field, and one a number of inherit.
 func (o leaderOptions) String() string {
-	return strconv.FormatBool(o.tty) + "," + strconv.FormatBool(o.fore) + "," + strconv.FormatBool(o.device) + "," + strconv.Itoa(o.extra)
+	s := strconv.FormatBool(o.tty) + "," + strconv.FormatBool(o.fore) + "," + strconv.FormatBool(o.device) + "," + strconv.Itoa(o.extra)
+	for _, fd := range o.inherit {
+		s += "," + strconv.Itoa(fd)
+	}
+	return s
 }

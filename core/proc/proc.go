@@ -12,12 +12,13 @@ import (
 
 // Spec says what to start and how it stands to us.
 type Spec struct {
-	Path  string     // the program's file, as Resolve found it
-	Args  []string   // argv, the program's name first
-	Env   []string   // exactly the child's environment
-	Dir   string     // its working directory; "" is ours
-	Stdin *os.File   // nil: the null device
-	Extra []*os.File // become descriptors 3, 4, ... of the child; every other one above 2 is closed
+	Path    string     // the program's file, as Resolve found it
+	Args    []string   // argv, the program's name first
+	Env     []string   // exactly the child's environment
+	Dir     string     // its working directory; "" is ours
+	Stdin   *os.File   // nil: the null device
+	Extra   []*os.File // become descriptors 3, 4, ... of the child; every other one above 2 is closed
+	Inherit []int      // but for these of ours, which the child has under the same numbers: see NamedPipes
 
 	// Terminal gives the child a pseudo-terminal of its own that stands for ours. Nil: pipes, and no controlling terminal.
 	Terminal *Terminal
@@ -89,6 +90,9 @@ func start(s Spec) (p *Process, err error) {
 		} else if !info.IsDir() {
 			return nil, &os.PathError{Op: "chdir", Path: s.Dir, Err: syscall.ENOTDIR}
 		}
+	}
+	if err := checkInherit(s); err != nil {
+		return nil, err
 	}
 
 	// 2. The child's descriptors; our copies of them are closed when it has its own.
