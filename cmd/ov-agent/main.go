@@ -86,6 +86,7 @@ func (o options) config() serve.Config {
 	return serve.Config{
 		Home: o.home, Build: build(),
 		Store:    func(path string) blob.Store { return sqlite.Open(path) },
+		Salvage:  func(path string) blob.Store { return sqlite.Salvage(path) },
 		Strength: encode.Strength,
 		OneShot:  o.client >= 0,
 	}

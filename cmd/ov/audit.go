@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -12,7 +13,7 @@ import (
 )
 
 func (c *cli) auditCmd() *cobra.Command {
-	return noun("audit", "Who used which secret, when and for what", c.auditShowCmd(), c.auditVerifyCmd(), c.exposedCmd())
+	return noun("audit", "Who used which secret, when and for what", c.auditShowCmd(), c.auditVerifyCmd(), c.auditRestartCmd(), c.exposedCmd())
 }
 
 func (c *cli) auditShowCmd() *cobra.Command {
@@ -67,6 +68,28 @@ func (c *cli) auditVerifyCmd() *cobra.Command {
 			}
 			return err
 		})})
+}
+
+func (c *cli) auditRestartCmd() *cobra.Command {
+	var yes bool
+	var reason string
+	cmd := &cobra.Command{Use: "restart --reason TEXT", Short: "Set a log aside that was altered or cut, and begin a new one", Args: noArgs,
+		RunE: c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
+			if reason == "" {
+				return usage(cmd, errors.New("say why with --reason: the new log begins with it"))
+			}
+			if err := c.sure(yes, cmd, "Set the broken audit log aside and begin a new one?"); err != nil {
+				return err
+			}
+			if err := client.AuditRestart(cmd.Context(), reason); err != nil {
+				return err
+			}
+			c.say("a new audit log was begun; the old one is beside it, in a folder broken-...")
+			return nil
+		})}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().StringVar(&reason, "reason", "", "what happened, for the first line of the new log")
+	return cmd
 }
 
 func (c *cli) exposedCmd() *cobra.Command {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/opaquevault/ov/core/agent"
@@ -109,6 +110,18 @@ func (c *cli) ask(question string) (bool, error) {
 	line, err := bufio.NewReader(tty).ReadString('\n')
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes", err
+}
+
+// sure asks question, unless the answer was given with --yes.
+func (c *cli) sure(yes bool, cmd *cobra.Command, question string) error {
+	if yes {
+		return nil
+	}
+	if ok, err := c.ask(question); err != nil || !ok {
+		path := cmd.CommandPath()
+		return hinted{fmt.Errorf("%s: nobody said yes", strings.TrimPrefix(path, "ov ")), fmt.Sprintf("in a script: \"%s --yes\"", path)}
+	}
+	return nil
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -131,10 +131,8 @@ func (c *cli) destroyCmd() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{Use: "destroy", Short: "Remove the vault from this machine; it cannot be undone", Args: noArgs,
 		RunE: c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
-			if !yes {
-				if ok, err := c.ask("Every secret of this vault will be gone. Destroy it?"); err != nil || !ok {
-					return hinted{errors.New("destroy vault: nobody said yes"), `in a script: "ov vault destroy --yes"`}
-				}
+			if err := c.sure(yes, cmd, "Every secret of this vault will be gone. Destroy it?"); err != nil {
+				return err
 			}
 			if err := client.Destroy(cmd.Context()); err != nil {
 				return err

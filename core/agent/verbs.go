@@ -157,11 +157,34 @@ func (c *Client) AuditShow(ctx context.Context, q AuditQuery) ([]AuditLine, erro
 	return lines, err
 }
 
-// AuditVerify checks the chain of the audit log.
+// AuditVerify checks the chain of the audit log. That of one which does not open
+// needs the password.
 func (c *Client) AuditVerify(ctx context.Context) (AuditReport, error) {
 	var r AuditReport
 	_, err := c.call(ctx, wire.OpAuditVerify, nil, &r)
-	return r, err
+	if !errors.Is(err, ErrAudit) || c.o.Password.Kind == PasswordNone {
+		return r, err
+	}
+	f, again := c.fresh(ctx, wire.OpAuditInspect, nil)
+	if again != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(f.Args, &r)
+}
+
+// AuditRestart sets a broken audit log aside, beside the new one that begins
+// with the reason. A log that is whole is left alone: ErrUsage.
+func (c *Client) AuditRestart(ctx context.Context, reason string) error {
+	s, err := c.any(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := c.withPassword(ctx, s, wire.OpAuditRestart, map[string]string{"reason": reason})
+	if err != nil {
+		return err
+	}
+	s.shut(f)
+	return c.Close()
 }
 
 // Grant asks for the values of r's secrets, all or none. The caller wipes them,

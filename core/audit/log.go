@@ -92,9 +92,20 @@ func Restart(dir string, masters [][]byte, reason string) (*Log, error) {
 	return open(dir, masters, clip(reason))
 }
 
+// writeError is an ErrAudit. That the log was altered is said without the words
+// "cannot be written": more room would not help.
 func writeError(verb string, err error) error {
+	if errors.Is(err, ErrBroken) {
+		return broken{fmt.Errorf("%s audit log: %w", verb, err)}
+	}
 	return fmt.Errorf("%s audit log: %w: %w", verb, ErrAudit, err)
 }
+
+// broken is an ErrAudit in other words.
+type broken struct{ error }
+
+func (b broken) Unwrap() error      { return b.error }
+func (broken) Is(target error) bool { return target == ErrAudit }
 
 // Close lets go of the files and zeroes the keys.
 func (l *Log) Close() error {

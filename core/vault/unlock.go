@@ -42,7 +42,7 @@ func unlock(ctx context.Context, st blob.Store, dir string, password secret.Valu
 	loaded, err := v.load(ctx)
 	if err != nil {
 		if errors.Is(err, ErrNoVault) && last.seq > 0 {
-			return nil, fmt.Errorf("the store is empty: %w", ErrRollback)
+			return nil, fmt.Errorf("the store is empty, and it held commit %d: %w", last.seq, ErrRollback)
 		}
 		return nil, err
 	}

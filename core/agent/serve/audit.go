@@ -138,5 +138,5 @@ func (s *Server) opAuditVerify(context.Context, *client, *wire.Frame) (answer, e
 	}
 	defer done()
 	r, err := o.log.Verify()
-	return answer{args: agent.AuditReport{Records: r.Records, Epochs: r.Epochs, FirstBad: r.Bad, Problem: r.Problem}}, err
+	return answer{args: publicAudit(r)}, err
 }

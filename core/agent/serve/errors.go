@@ -34,6 +34,7 @@ type meaning struct {
 func meanings() []meaning {
 	const restore = `"ov vault verify" says what is readable; "ov vault restore" brings a backup back`
 	return []meaning{
+		{audit.ErrBroken, agent.ErrAudit, `nothing was decrypted; "ov audit verify" says where, "ov audit restart" sets the log aside and begins a new one`},
 		{agent.ErrAudit, agent.ErrAudit, "nothing was decrypted; make room for, or write access to, the folder audit in OV_HOME"},
 		{audit.ErrAudit, agent.ErrAudit, "nothing was decrypted; make room for, or write access to, the folder audit in OV_HOME"},
 		{agent.ErrLocked, agent.ErrLocked, `run "ov unlock", or set OV_PASSWORD_FILE`},
@@ -47,7 +48,7 @@ func meanings() []meaning {
 		{vault.ErrExists, agent.ErrExists, `"ov secret set" replaces it`},
 		{vault.ErrConflict, agent.ErrConflict, "look at it again and repeat"},
 		{vault.ErrTampered, agent.ErrTampered, restore},
-		{vault.ErrRollback, agent.ErrRollback, "somebody restored an older copy of the vault's files"},
+		{vault.ErrRollback, agent.ErrRollback, `somebody restored an older copy of the vault's files, or some were lost; "ov vault restore" brings a backup back`},
 		{vault.ErrFork, agent.ErrRollback, "somebody restored an older copy of the vault's files"},
 		{vault.ErrCorrupt, agent.ErrCorrupt, restore},
 		{blob.ErrCorrupt, agent.ErrCorrupt, restore},

@@ -24,7 +24,7 @@ func (s *Server) opInit(ctx context.Context, c *client, f *wire.Frame) (answer, 
 	if err != nil {
 		return answer{}, err
 	}
-	if s.hasVault() {
+	if s.hasStore() {
 		return answer{}, vault.ErrVaultExists
 	}
 	if len(f.Files) < 2 && kind != agent.PasswordTTY {

@@ -37,6 +37,8 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpReveal:      s.opReveal,
 
 		wire.OpInspect:       s.opInspect,
+		wire.OpAuditInspect:  s.opAuditInspect,
+		wire.OpAuditRestart:  s.opAuditRestart,
 		wire.OpHistory:       s.opHistory,
 		wire.OpRollback:      s.opChange("rollback", rollback),
 		wire.OpRestore:       s.opChange("restore", restore),
@@ -319,8 +321,21 @@ func publicReport(r vault.Report) agent.Report {
 	return agent.Report{Records: r.Records, Secrets: r.Secrets, Readable: r.Readable, Seq: r.Seq, Problems: r.Problems}
 }
 
+// size is the length of what is no secret, and the bucket of what is one: a
+// length narrows a guess.
+func size(i vault.Info) int {
+	if i.Plain {
+		return i.Size
+	}
+	bucket := 64
+	for bucket < i.Size {
+		bucket *= 2
+	}
+	return bucket
+}
+
 // public is what a client may know about a secret.
 func public(i vault.Info) agent.Info {
 	return agent.Info{Ref: i.Ref, Version: i.Version, Created: i.Created, Updated: i.Updated, Plain: i.Plain, Weak: i.Weak,
-		Deleted: i.Deleted, Size: i.Size, Tags: i.Tags, Device: i.Device, Origin: originOf(i.Origin)}
+		Deleted: i.Deleted, Size: size(i), Tags: i.Tags, Device: i.Device, Origin: originOf(i.Origin)}
 }

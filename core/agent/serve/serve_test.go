@@ -102,8 +102,9 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	c := Config{Home: home, Build: "test", Now: r.clock.now,
-		Store: func(path string) blob.Store { return sqlite.Open(path) },
-		Audit: func(string, [][]byte) (Log, error) { return r.log, nil },
+		Store:   func(path string) blob.Store { return sqlite.Open(path) },
+		Salvage: func(path string) blob.Store { return sqlite.Salvage(path) },
+		Audit:   func(string, [][]byte) (Log, error) { return r.log, nil },
 		// A test may be run by a coding agent; what counts here is what a client says.
 		Around: func(a Actor) string { return a.Agent },
 	}

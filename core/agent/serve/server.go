@@ -45,7 +45,9 @@ type Config struct {
 	Home  string // OV_HOME, absolute
 	Build string // of this program, for people
 	// Store names the store at path, which need not exist yet.
-	Store    func(path string) blob.Store
+	Store func(path string) blob.Store
+	// Salvage is Store for a file that may be damaged; nil: Store.
+	Salvage  func(path string) blob.Store
 	Audit    func(dir string, keys [][]byte) (Log, error) // nil: audit.Open
 	Strength func(value []byte) float64                   // log2 of the guesses that a value takes; nil: not known
 	OneShot  bool                                         // for one client on an inherited socket
@@ -100,6 +102,9 @@ func New(c Config) *Server {
 	}
 	if c.Audit == nil {
 		c.Audit = openLog
+	}
+	if c.Salvage == nil {
+		c.Salvage = c.Store
 	}
 	s := &Server{
 		c:       c,
@@ -170,8 +175,14 @@ func (s *Server) Close() {
 // storePath is where the vault's ciphertext is.
 func (s *Server) storePath() string { return filepath.Join(s.c.Home, "vault.db") }
 
-// hasVault reports whether the home holds a vault.
-func (s *Server) hasVault() bool {
+// hasStore reports whether the home holds a vault's ciphertext.
+func (s *Server) hasStore() bool {
 	info, err := os.Stat(s.storePath())
 	return err == nil && info.Size() > 0
+}
+
+// hasVault reports whether the home holds a vault, or what is left of one.
+func (s *Server) hasVault() bool {
+	_, err := os.Lstat(filepath.Join(s.c.Home, "device"))
+	return err == nil || s.hasStore()
 }

@@ -30,12 +30,13 @@ func (s *Server) similar(ctx context.Context, o *opened, ref secret.Ref, err err
 	return &agent.Error{Err: agent.ErrNotFound, Message: fmt.Sprintf("secret %q: %v", ref, agent.ErrNotFound), Similar: closest(ref.Name, names)}
 }
 
-// similarOf is similar for the first of refs that is not there.
+// similarOf is similar for all of refs that are not there.
 func (s *Server) similarOf(ctx context.Context, o *opened, refs []secret.Ref, err error) error {
 	if !errors.Is(err, vault.ErrNotFound) {
 		return err
 	}
 	known, space := map[secret.Ref]bool{}, ""
+	var missing []error
 	for _, ref := range refs { // sorted, so that each space is asked for once
 		if ref.Space() != space {
 			space = ref.Space()
@@ -48,10 +49,23 @@ func (s *Server) similarOf(ctx context.Context, o *opened, refs []secret.Ref, er
 			}
 		}
 		if !known[ref] {
-			return s.similar(ctx, o, ref, err)
+			missing = append(missing, s.similar(ctx, o, ref, err))
 		}
 	}
-	return err
+	switch len(missing) {
+	case 0:
+		return err
+	case 1:
+		return missing[0]
+	}
+	all := &agent.Error{Err: agent.ErrNotFound}
+	var said []string
+	for _, e := range missing {
+		said = append(said, e.Error())
+		all.Similar = append(all.Similar, agent.Similar(e)...)
+	}
+	all.Message = strings.Join(said, "; ")
+	return all
 }
 
 // closest returns the names that a typing mistake may have been meant for,

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -131,9 +132,19 @@ func (s *Server) openVault(ctx context.Context, password secret.Value, mem *lock
 	if err != nil {
 		store.Close()
 		mem.Wipe()
-		return nil, err
+		return nil, s.incomplete(err)
 	}
 	return s.withLog(v, store, mem)
+}
+
+// incomplete tells a vault that lost its device file from none.
+func (s *Server) incomplete(err error) error {
+	if !errors.Is(err, vault.ErrNoVault) || !s.hasStore() {
+		return err
+	}
+	return &agent.Error{Err: agent.ErrCorrupt,
+		Message: fmt.Sprintf("unlock vault: %s is missing; without it the store beside it opens for nobody", filepath.Join(s.c.Home, "device")),
+		Advice:  `bring the file back, or "ov vault restore" a backup: it asks for the recovery kit`}
 }
 
 // withLog completes an open vault with its audit log.
@@ -143,7 +154,10 @@ func (s *Server) withLog(v *vault.Vault, store blob.Store, mem *lockmem.Arena) (
 		v.Close()
 		store.Close()
 		mem.Wipe()
-		return nil, fmt.Errorf("%w: %w", audit.ErrAudit, err)
+		if !errors.Is(err, audit.ErrAudit) {
+			err = fmt.Errorf("%w: %w", audit.ErrAudit, err)
+		}
+		return nil, err
 	}
 	return &opened{v, store, log, mem}, nil
 }

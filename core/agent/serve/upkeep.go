@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -176,10 +177,14 @@ func (s *Server) opInspect(ctx context.Context, _ *client, f *wire.Frame) (answe
 	}
 	var r vault.Report
 	err = s.ask(ctx, f.Files[0], kind, "Master password: ", func(p secret.Value) (err error) {
-		store := s.c.Store(s.storePath())
+		store := s.c.Salvage(s.storePath())
 		defer store.Close()
 		r, err = vault.Inspect(ctx, store, s.c.Home, p, recorded)
 		return err
 	})
+	if errors.Is(err, vault.ErrCorrupt) || errors.Is(err, vault.ErrTampered) {
+		// Too little is left to begin with: that is the report.
+		r.Problems, err = append(r.Problems, err.Error()), nil
+	}
 	return answer{args: publicReport(r), after: giveBack}, err
 }

@@ -28,7 +28,9 @@ const (
 	OpComplete    = "complete"
 	OpReveal      = "reveal" // the agent prints; no value is in the answer
 
-	OpInspect       = "inspect" // of a damaged vault
+	OpInspect       = "inspect"       // of a damaged vault
+	OpAuditInspect  = "audit_inspect" // audit_verify of a log that does not open
+	OpAuditRestart  = "audit_restart" // sets a broken log aside
 	OpHistory       = "history"
 	OpRollback      = "rollback"
 	OpRestore       = "restore"

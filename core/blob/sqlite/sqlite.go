@@ -21,14 +21,21 @@ import (
 // index of it beside the file while it is open.
 type Store struct {
 	path string
-	mu   sync.Mutex // over db and gets
-	db   *sql.DB    // nil until first needed
-	gets [getChunk + 1]*sql.Stmt
+	// salvage: the file may be damaged; it is read as far as it goes and never
+	// written.
+	salvage bool
+	mu      sync.Mutex // over db and gets
+	db      *sql.DB    // nil until first needed
+	gets    [getChunk + 1]*sql.Stmt
 }
 
 // Open names the store at path. The file is opened when it is first needed,
 // and made by the first commit.
 func Open(path string) *Store { return &Store{path: path} }
+
+// Salvage names the store at path, which may be damaged: Changes returns what it
+// could read beside its error, and nothing is written.
+func Salvage(path string) *Store { return &Store{path: path, salvage: true} }
 
 // connect returns the open database. Without create a file that is not there
 // is blob.ErrEmpty.
@@ -43,17 +50,28 @@ func (s *Store) connect(ctx context.Context, create bool) (*sql.DB, error) {
 	}
 	dsn := "file:" + (&url.URL{Path: s.path}).EscapedPath() + "?_txlock=immediate" +
 		"&_pragma=busy_timeout(10000)&_pragma=synchronous(FULL)&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)"
+	if s.salvage { // writable_schema makes SQLite take a file that is too short
+		dsn += "&mode=ro&_pragma=writable_schema(1)&_pragma=query_only(1)"
+	}
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", s.path, err)
 	}
 	db.SetMaxIdleConns(4)
-	if err := migrate(ctx, db); err != nil {
+	if err := s.prepare(ctx, db); err != nil {
 		db.Close()
 		return nil, s.fail("open", err)
 	}
 	s.db = db
 	return db, nil
+}
+
+// prepare brings the schema up to date, but for a file that is only read.
+func (s *Store) prepare(ctx context.Context, db *sql.DB) error {
+	if s.salvage {
+		return db.PingContext(ctx)
+	}
+	return migrate(ctx, db)
 }
 
 // touch makes the file, readable by its owner only, or says that it is not there.
@@ -140,7 +158,7 @@ func (s *Store) Changes(ctx context.Context, since uint64) ([]blob.Entry, error)
 		copy(e.Sum[:], sum)
 		out = append(out, e)
 	}
-	return out, s.fail("list", rows.Err())
+	return out, s.fail("list", rows.Err()) // what was read beside the error, for Salvage
 }
 
 // Get implements blob.Store.
