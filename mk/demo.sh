@@ -21,8 +21,8 @@ ov vault init --kit recovery-kit.txt
 ov unlock
 
 say "Two secrets. The first is made here and now; nobody has ever seen it."
-show "ov secret set API_KEY --generate=42"
-ov secret set API_KEY --generate=42
+show "ov secret set API_KEY --generate=40"
+ov secret set API_KEY --generate=40
 show "ov secret set DATABASE_URL --stdin   # postgres://app:...@db.example.com/shop"
 printf 'postgres://app:%s@db.example.com/shop\n' "$(head -c 15 /dev/urandom | base64 | tr -d '+/=')" | ov secret set DATABASE_URL --stdin
 
@@ -30,7 +30,7 @@ cat >deploy.sh <<'EOF'
 echo "key:       $API_KEY (${#API_KEY} characters, so it really is there)"
 echo "in base64: $(printf %s "$API_KEY" | base64 -w0)"
 echo "in hex:    $(printf %s "$API_KEY" | od -An -tx1 | tr -d ' \n')"
-echo "in a header: Authorization: Basic $(printf 'admin:%s' "$API_KEY" | base64 -w0)"
+echo "in a header: Authorization: Basic $(printf 'user:%s' "$API_KEY" | base64 -w0)"
 echo "error: cannot connect to $DATABASE_URL" >&2
 exit 3
 EOF

@@ -18,6 +18,7 @@ func (s *Source) bases() {
 	for shift := range 5 {
 		s.make("base32", true, func(dst []byte) []byte { return appendBase32(dst, s.text, shift) })
 	}
+	s.closings()
 	if len(s.text) >= minHex {
 		s.make("hex", true, func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", lowerHex) })
 		s.make("hex", true, func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", upperHex) })
@@ -26,6 +27,33 @@ func (s *Source) bases() {
 	s.make("ascii85", false, func(dst []byte) []byte { return appendASCII85(dst, whole) })
 	s.make("base85", false, func(dst []byte) []byte { return appendBase85(dst, whole) })
 }
+
+// closings adds the base64 and base32 of a value that the encoded text ends with,
+// with padding and without: then the last character holds bits of the value
+// alone. The forms without padding also stand where the next byte begins with
+// zeros, as a line's end does. echo ends what it passes to base64 with one: that
+// form takes the rest of the text as well, so that nothing looks like a leak.
+func (s *Source) closings() {
+	line := append(bytes.Clone(s.text), '\n')
+	for shift := range 3 {
+		if (shift+len(s.text))%3 != 0 {
+			for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.StdEncoding} {
+				s.make("base64", false, func(dst []byte) []byte { return closeBase64(dst, s.text, enc, shift) })
+			}
+			for _, enc := range []*base64.Encoding{base64.RawURLEncoding, base64.URLEncoding} {
+				s.make("base64url", false, func(dst []byte) []byte { return closeBase64(dst, s.text, enc, shift) })
+			}
+		}
+		s.make("base64", false, func(dst []byte) []byte { return closeBase64(dst, line, base64.StdEncoding, shift) })
+	}
+	for shift := range 5 {
+		for _, enc := range []*base32.Encoding{rawBase32, base32.StdEncoding} {
+			s.make("base32", false, func(dst []byte) []byte { return closeBase32(dst, s.text, enc, shift) })
+		}
+	}
+}
+
+var rawBase32 = base32.StdEncoding.WithPadding(base32.NoPadding)
 
 // archive adds the encodings in which a long value travels: all of the others
 // would be needles of many times its size.
@@ -109,28 +137,47 @@ const maxDecoded = 1024 // longer ones are documents, not keys
 // of three, without the characters at both ends that depend on its neighbours.
 func appendBase64(dst, p []byte, enc *base64.Encoding, shift int) []byte {
 	start := len(dst)
+	return trim(alignBase64(dst, p, enc, shift), start, (8*shift+5)/6, (shift+len(p))*8/6)
+}
+
+// closeBase64 does the same for p at the end of the text: nothing follows.
+func closeBase64(dst, p []byte, enc *base64.Encoding, shift int) []byte {
+	start := len(dst)
+	dst = alignBase64(dst, p, enc, shift)
+	return trim(dst, start, (8*shift+5)/6, len(dst)-start)
+}
+
+// alignBase64 appends the base64 of shift zeros and p.
+func alignBase64(dst, p []byte, enc *base64.Encoding, shift int) []byte {
 	head := [3]byte{} // the group that the neighbour before p shares with it
 	n := 0
 	if shift > 0 {
 		n = copy(head[shift:], p)
 		dst = enc.AppendEncode(dst, head[:shift+n])
 	}
-	dst = enc.AppendEncode(dst, p[n:])
-	return trim(dst, start, (8*shift+5)/6, (shift+len(p))*8/6)
+	return enc.AppendEncode(dst, p[n:])
 }
 
 // appendBase32 does for base32 and its groups of five what appendBase64 does.
 func appendBase32(dst, p []byte, shift int) []byte {
 	start := len(dst)
-	enc := base32.StdEncoding.WithPadding(base32.NoPadding)
+	return trim(alignBase32(dst, p, rawBase32, shift), start, (8*shift+4)/5, (shift+len(p))*8/5)
+}
+
+func closeBase32(dst, p []byte, enc *base32.Encoding, shift int) []byte {
+	start := len(dst)
+	dst = alignBase32(dst, p, enc, shift)
+	return trim(dst, start, (8*shift+4)/5, len(dst)-start)
+}
+
+func alignBase32(dst, p []byte, enc *base32.Encoding, shift int) []byte {
 	head := [5]byte{}
 	n := 0
 	if shift > 0 {
 		n = copy(head[shift:], p)
 		dst = enc.AppendEncode(dst, head[:shift+n])
 	}
-	dst = enc.AppendEncode(dst, p[n:])
-	return trim(dst, start, (8*shift+4)/5, (shift+len(p))*8/5)
+	return enc.AppendEncode(dst, p[n:])
 }
 
 // trim keeps the bytes first to last of dst[start:].

@@ -14,7 +14,8 @@
 // [Encoded] is what an encoder makes of it. Encodings that work on groups of
 // bytes (base64, base32) come at each alignment and without the characters that
 // depend on the neighbours, so that the form stands in base64("user:" + value)
-// too. Escapes come in the dialects of the languages and libraries in use,
+// too; and closed, as they stand at the end of the encoded text, where the last
+// character is known: there nothing of the value is left over. Escapes come in the dialects of the languages and libraries in use,
 // where they differ, and as an attacker writes them, with each byte escaped.
 //
 // [Squeezed] is what is left of wrapped, dumped and listed values when the

@@ -89,14 +89,42 @@ func TestNeighbours(t *testing.T) {
 			for after := range 16 {
 				in := strings.Repeat("\xff", before) + value + strings.Repeat("\x00", after)
 				out := c.encode([]byte(in))
-				longest := 0
+				longest, closing := 0, 0
 				for _, f := range forms {
 					if f.Kind == c.kind && strings.Contains(out, string(f.Bytes)) {
 						longest = max(longest, len(f.Bytes))
 					}
+					if f.Kind == c.kind && strings.HasSuffix(out, string(f.Bytes)) {
+						closing = max(closing, len(f.Bytes))
+					}
+				}
+				first := (before*c.perK + c.perN - 1) / c.perN
+				if after == 0 && closing != len(out)-first {
+					t.Errorf("%s of %d bytes and the value: %q is closed by a form of %d characters, want %d", c.kind, before, out, closing, len(out)-first)
 				}
 				if need := len(value)*c.perK/c.perN - c.shared; longest < need {
 					t.Errorf("%s of %d bytes, the value and %d bytes: %d characters found, want %d", c.kind, before, after, longest, need)
+				}
+			}
+		}
+	}
+}
+
+// TestClosings: base64 of the line that echo prints is a form to its last
+// character, whatever stands before the value, and so is that of each value of
+// four bytes and more.
+func TestClosings(t *testing.T) {
+	for n := 4; n < 20; n++ {
+		value := "Zq8kP2mW7vXc5RtY1uJd"[:n]
+		forms := Encoded([]byte(value))
+		has := func(s string) bool {
+			return slices.ContainsFunc(forms, func(f Form) bool { return string(f.Bytes) == s })
+		}
+		for before := range 3 {
+			for _, after := range []string{"", "\n"} {
+				out := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("\xff", before) + value + after))
+				if form := out[(8*before+5)/6:]; len(form) >= minForm && !has(form) {
+					t.Errorf("%q after %d bytes and before %q: %q is no form", value, before, after, form)
 				}
 			}
 		}

@@ -40,6 +40,9 @@ func (s *Source) Squeezed() []Form {
 	for shift := range 3 {
 		s.squeeze("base64", true, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawStdEncoding, shift) })
 		s.squeeze("base64url", true, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawURLEncoding, shift) })
+		for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.StdEncoding} {
+			s.squeeze("base64", false, func(dst []byte) []byte { return closeBase64(dst, s.text, enc, shift) })
+		}
 	}
 	for _, digits := range []string{lowerHex, upperHex} {
 		s.squeeze("hex", true, func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", digits) })

@@ -72,8 +72,8 @@ func TestPatterns(t *testing.T) {
 		{"a tok_abcdefgh12345 b", "a [REDACTED:token] b"},
 		{"a tok_vaultvalue7 b", "a [REDACTED:DB] b"},
 		{"tok_abcapi-value-of-the-vault", "tok_abc[REDACTED:API]"},
-		{"tok_abcdefgh12345 again tok_abcdefgh12345, " + b64, "[REDACTED:token] again [REDACTED:token], [REDACTED:token]U="}, // the end depends on what follows
-		{b64 + " before tok_abcdefgh12345", b64 + " before [REDACTED:token]"},                                                // not yet known
+		{"tok_abcdefgh12345 again tok_abcdefgh12345, " + b64, "[REDACTED:token] again [REDACTED:token], [REDACTED:token]"},
+		{b64 + " before tok_abcdefgh12345", b64 + " before [REDACTED:token]"}, // not yet known
 		{"xtok_abcdefgh12345y tok_abcdefgh12345y", "x[REDACTED:token] [REDACTED:token]"},
 		{"tok_short1 tok_short1", "tok_short1 tok_short1"},
 	} {

@@ -24,6 +24,11 @@ func bases() []Shape {
 	b32 := base32.StdEncoding.EncodeToString
 	return []Shape{
 		group("base64", "", std, 6, "", "", "\n"),
+		token("echo into base64", "", func(s string) string { return std([]byte(s + "\n")) }, "\n"),
+		{Name: "echo of a user and the token into base64", Print: func(c Canaries) string {
+			s := std([]byte("user:" + c.Token + "\n"))
+			return s[:7] + mark(s[7:]) + "\n"
+		}},
 		group("base64 without padding", "", raw, 6, "", "", "\n"),
 		group("base64 for URLs", "", web, 6, "", "", "\n"),
 		group("basic authorization", "Authorization: Basic ", std, 6, "user:", "", "\r\n"),

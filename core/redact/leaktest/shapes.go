@@ -60,7 +60,11 @@ func group(name, before string, encode func([]byte) string, bits int, head, tail
 		s := encode([]byte(head + c.Token + tail))
 		from := (8*len(head) + bits - 1) / bits
 		to := 8 * (len(head) + len(c.Token)) / bits
-		return before + s[:from] + mark(s[from:to]) + s[to:] + after
+		shared := min(to+2, len(s)) // the next character belongs to the tail as well; the one after that may be a line's end
+		if tail == "" {
+			to, shared = len(strings.TrimRight(s, "=")), len(s)
+		}
+		return before + s[:from] + mark(s[from:to]) + "\x03" + s[to:shared] + "\x04" + s[shared:] + after
 	}}
 }
 
