@@ -67,7 +67,7 @@ func (p *Policy) decide(r *Request, ref secret.Ref) Verdict {
 }
 
 func (r *Rule) verdict(q *Request, ref secret.Ref) Verdict {
-	v := Verdict{Allow: true, Approval: r.Approval, Rule: r.Name, Bound: len(r.Executables) > 0}
+	v := Verdict{Allow: true, Approval: r.Approval, Rule: r.Name, Bound: len(r.Executables)+len(r.Dirs)+len(r.Env) > 0}
 	if r.Max > 0 {
 		v.Limits = []Limit{{r.Name, r.Max, time.Duration(r.Per)}}
 	}

@@ -18,7 +18,7 @@ func (l *Loosen) Says() []string {
 		out = append(out, "variables that make programs run code may be injected: "+strings.Join(l.Names, ", "))
 	}
 	if len(l.Lanes) > 0 {
-		out = append(out, "coding agents may switch off masking on the lanes "+strings.Join(l.Lanes, ", "))
+		out = append(out, "masking may be switched off on the lanes "+strings.Join(l.Lanes, ", "))
 	}
 	return out
 }

@@ -97,8 +97,8 @@ func Parse(text []byte) (*Policy, error) {
 		return nil, fmt.Errorf("%w: unknown key %q", ErrPolicy, unknown[0])
 	}
 	for _, lane := range p.Loosen.Lanes {
-		if !slices.Contains(Lanes(), lane) {
-			return nil, fmt.Errorf("%w: lane %q: want one of %s", ErrPolicy, lane, strings.Join(Lanes(), ", "))
+		if !slices.Contains(lanes(), lane) {
+			return nil, fmt.Errorf("%w: lane %q: want one of %s", ErrPolicy, lane, strings.Join(lanes(), ", "))
 		}
 	}
 	return p, p.check()
@@ -193,8 +193,8 @@ func Verbs() []string {
 	return []string{"run", "session", "mask", "reveal", "create", "update", "delete", "import", "from_file", "from_command"}
 }
 
-// Lanes are the ways in which masking looks for a secret.
-func Lanes() []string { return []string{"exact", "encoded", "squeezed", "fragments"} }
+// lanes are the ways in which masking looks for a secret.
+func lanes() []string { return []string{"exact", "encoded", "squeezed", "fragments"} }
 
 // A Request is what a rule is held against.
 type Request struct {
@@ -221,7 +221,7 @@ type Verdict struct {
 	Rule     string // that decided
 	Why      string // in one line
 	Limits   []Limit
-	Bound    bool // the rule names executables: it cannot hold for a session
+	Bound    bool // the rule names programs, folders or variables, which a session changes at will
 }
 
 // A Limit bounds how often a rule lets something through.

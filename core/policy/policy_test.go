@@ -293,3 +293,21 @@ func TestLoosenSays(t *testing.T) {
 		t.Errorf("closed: %+v", v)
 	}
 }
+
+// A session is opened in an allowed folder, or with an allowed environment, and
+// leaves it with one cd or export: such rules are for single commands.
+func TestAttackSessionChangesFolder(t *testing.T) {
+	for _, line := range []string{`dirs = ["/srv/shop/**"]`, `executables = ["/bin/sh"]`, `env = ["GH_HOST"]`, `approval = "always"`} {
+		p, err := Parse([]byte("[[rule]]\nname = \"bound\"\n" + line + "\n[[rule]]\nname = \"rest\"\ndeny = true\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := Request{Verb: "run", Client: "mcp:x", Refs: []secret.Ref{ref(t, "a/b/C")}, Dir: "/srv/shop/api", Executable: "/bin/sh", Argv: []string{"sh"}}
+		if v := p.Decide(r); !v.Allow {
+			t.Errorf("%s: a single command: %+v", line, v)
+		}
+		if r.Verb = "session"; p.Decide(r).Allow {
+			t.Errorf("%s holds for a session", line)
+		}
+	}
+}

@@ -3,8 +3,6 @@ package serve
 import (
 	"errors"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/opaquevault/ov/core/agent"
@@ -102,38 +100,4 @@ func TestMayPutUsesNothingUp(t *testing.T) {
 	few := agent.PutRequest{Ref: dev("FEW"), From: agent.Source{Kind: agent.FromGenerator}}
 	r.puts(t, bot, few, nil)
 	r.puts(t, bot, few, agent.ErrDenied)
-}
-
-// Attack: a coding agent in the person's shell switches masking lanes off.
-func TestAttackSwitchLanesOff(t *testing.T) {
-	r := prodRig(t)
-	person := r.client(t, noPassword)
-	bot := r.client(t, noPassword, mcp)
-	inside := r.client(t, noPassword, func(o *agent.Options) { o.Agent = "claude-code" })
-	with := func(lanes string) agent.GrantRequest {
-		q := runOf(dev("TOKEN"))
-		q.Lanes = lanes
-		return q
-	}
-	all := "exact,encoded,squeezed,fragments"
-	for _, c := range []*agent.Client{person, bot, inside} {
-		r.wants(t, c, with(all), nil)
-		r.wants(t, c, with("all"), nil)
-		r.wants(t, c, with("none"), agent.ErrDenied) // off altogether: nobody
-	}
-	r.wants(t, person, with("exact"), nil)
-	for _, c := range []*agent.Client{bot, inside} {
-		r.wants(t, c, with("exact"), agent.ErrDenied)
-		r.wants(t, c, with("exact,encoded,squeezed"), agent.ErrDenied)
-	}
-	_, err := inside.Grant(t.Context(), with("exact"))
-	if err == nil || !strings.Contains(err.Error(), "encoded,squeezed,fragments") {
-		t.Errorf("Grant = %v", err)
-	}
-	r.setPolicy(t, "[loosen]\nlanes = [\"fragments\"]\n[[rule]]\nname = \"rest\"\n")
-	r.wants(t, inside, with("exact,encoded,squeezed"), nil)
-	r.wants(t, inside, with("exact"), agent.ErrDenied)
-	if got := r.log.events("vault_run"); !slices.Contains(got, "default/development DENIED") {
-		t.Errorf("audit has %q", got)
-	}
 }

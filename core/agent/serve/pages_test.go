@@ -61,7 +61,7 @@ func TestUnlockPage(t *testing.T) {
 	r.wants(t, bot, runOf(dev("TOKEN")), nil)
 }
 
-func TestApprovePage(t *testing.T) {
+func TestAttackApprovalPage(t *testing.T) {
 	r := prodRig(t)
 	bot := r.client(t, noPassword, mcp)
 	_, err := bot.Grant(t.Context(), runOf(prod("KEY")))
