@@ -54,28 +54,29 @@ func newPrefixes(tiers []*tier) prefixes {
 	}
 	p.pairs = make([]uint64, 1<<10)
 	p.quads, p.heads, p.twos = newBitset(4*total), newBitset(16*n), newBitset(8*n)
-	for _, t := range tiers {
-		for k := range t.id {
-			if t.wide {
-				break
-			}
-			p.add(t.needle(k), t.word)
+	for _, o := range p.tiers {
+		var before []byte
+		for _, k := range o.by {
+			n := o.needle(int(k))
+			p.add(n, before, o.word)
+			before = n
 		}
 	}
 	return p
 }
 
-// add enters a needle. A word is under way until the byte after it is known.
-func (p *prefixes) add(n []byte, word bool) {
-	first := n
+// add enters a needle; what it has in common with the one before it in the order
+// is there already. A word is under way until the byte after it is known.
+func (p *prefixes) add(n, before []byte, word bool) {
+	known := min(commonPrefix(n, before), max(0, len(before)-1))
+	p.heads.set(four(n))
 	if !word {
 		n = n[:len(n)-1]
 	}
 	p.ones[n[0]>>6] |= 1 << (n[0] & 63)
 	p.twos.set(two(n))
-	p.heads.set(four(first))
-	for i, b := range n {
-		p.inner[b>>6] |= 1 << (b & 63)
+	for i := max(0, known-3); i < len(n); i++ {
+		p.inner[n[i]>>6] |= 1 << (n[i] & 63)
 		if i+2 <= len(n) {
 			set16(p.pairs, n[i:])
 		}

@@ -83,7 +83,11 @@ type node struct {
 }
 
 func (a *automaton) plant(words []word) ([]node, error) {
-	t := make([]node, 1, 1024)
+	letters := 1
+	for _, w := range words {
+		letters += len(w.text)
+	}
+	t := make([]node, 1, letters)
 	for id, w := range words {
 		at := uint16(0)
 		for i := range len(w.text) {
@@ -111,8 +115,9 @@ func (a *automaton) link(t []node) {
 	fail := make([]uint16, len(t))     // state -> state
 	order = append(order, 0)
 	for i := 0; i < len(order); i++ {
-		for _, ch := range t[order[i]].child {
-			if ch != 0 {
+		children := &t[order[i]].child
+		for c := range children {
+			if ch := children[c]; ch != 0 {
 				state[ch] = uint16(len(order))
 				order = append(order, ch)
 			}
@@ -131,21 +136,30 @@ func (a *automaton) link(t []node) {
 		if t[n].held {
 			a.depth[s] = t[n].depth
 		}
-		for c, ch := range t[n].child {
-			to := a.next[f<<shift|c] &^ hit // already filled: f is shallower; the root falls to itself
-			if ch != 0 {
+		// The row is that of f, which is shallower and so filled already, but for the
+		// children. The root falls to itself.
+		row := a.next[s<<shift : (s+1)<<shift]
+		copy(row, a.next[f<<shift:(f+1)<<shift])
+		children := &t[n].child
+		for c := range children {
+			if ch := children[c]; ch != 0 {
 				if s != 0 {
-					fail[state[ch]] = to
+					fail[state[ch]] = row[c]
 				}
-				to = state[ch]
+				row[c] = state[ch]
 			}
-			a.next[s<<shift|c] = to
 		}
 	}
-	for i, to := range a.next {
-		if len(a.out[to]) > 0 {
-			a.next[i] = to | hit
+	flagged := state[:0] // no longer needed: state -> state, with hit
+	for s := range a.out {
+		to := uint16(s)
+		if len(a.out[s]) > 0 {
+			to |= hit
 		}
+		flagged = append(flagged, to)
+	}
+	for i, to := range a.next {
+		a.next[i] = flagged[to]
 	}
 }
 
