@@ -30,7 +30,9 @@
 //     escape sequences of a terminal and the bytes that encode.Separator names.
 //     The mask goes from the first byte to the last, with what stands between. An
 //     occurrence starts where its first piece, up to the first separator, has 4
-//     bytes; or where no letter or digit precedes it and no ": " ends the piece.
+//     bytes; or where no letter or digit precedes it and the piece is not the end of a
+//     label or prompt: followed by one of : # $ % and a space, with or without a
+//     space before it, and not itself right behind such a sign.
 //     Without this rule the last letter of each line would be held back, for the
 //     next line might go on with a secret. No more than 256 bytes may be left out
 //     between two bytes that belong together.

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -90,6 +91,8 @@ func escapeLength(p []byte) int {
 	return i
 }
 
+var labelSigns = regexp.MustCompile(`^ ?[:#$%] `)
+
 // opens says whether a match may start at text[i].
 func (v *plainView) opens(i int) bool {
 	at := v.origin[i]
@@ -100,7 +103,7 @@ func (v *plainView) opens(i int) bool {
 	switch {
 	case end == len(v.stream), end-at >= solid:
 		return true
-	case bytes.HasPrefix(v.stream[end:], []byte(": ")):
+	case labelSigns.Match(v.stream[end:]) && !regexp.MustCompile(`[:#$%] $`).Match(v.stream[:at]):
 		return false
 	case at == 0:
 		return true

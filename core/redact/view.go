@@ -50,6 +50,7 @@ type mark struct{ from, to int }
 type edge struct {
 	esc   escape
 	joins int // the byte before, if the view keeps it; else -1
+	last  [2]byte
 }
 
 // chunk is how many bytes are copied between two marks.
@@ -205,10 +206,14 @@ func (v *view) edgeAt(at int) edge {
 			break
 		}
 	}
-	if s.mode != plain && s.skip(v.win[:at], i) == at {
-		return edge{esc: s, joins: -1}
+	e := edge{joins: -1, last: v.edge.last}
+	for _, c := range v.win[max(0, at-2):at] {
+		e.last = [2]byte{e.last[1], c}
 	}
-	e := edge{joins: -1}
+	if s.mode != plain && s.skip(v.win[:at], i) == at {
+		e.esc = s
+		return e
+	}
 	if !left[v.win[at-1]] {
 		e.joins = int(v.win[at-1])
 	}
@@ -221,8 +226,9 @@ func (v *view) edgeAt(at int) edge {
 const solid = 4
 
 // opens reports whether a match may start at text[i]: where its first piece is
-// solid, or else neither inside a word nor at the end of a label, such as that of
-// a prompt, which a colon and a space follow.
+// solid, or else neither inside a word nor at the end of a label. A piece behind a
+// label is none itself: a value that is written as a row of labels is found from
+// its second piece on.
 func (v *view) opens(i int) bool {
 	at := v.origin(i)
 	end := at
@@ -232,7 +238,7 @@ func (v *view) opens(i int) bool {
 	if end-at >= solid || end == len(v.win) {
 		return true
 	}
-	if end+2 <= len(v.win) && v.win[end] == ':' && v.win[end+1] == ' ' {
+	if labels(v.win[end:]) && !v.labelled(at) {
 		return false
 	}
 	if at == 0 {
@@ -240,6 +246,26 @@ func (v *view) opens(i int) bool {
 	}
 	return i == 0 || v.text[i-1] == rift || !alphanumeric(int(v.text[i-1])) || v.origin(i-1) != at-1
 }
+
+// labels reports whether rest makes a label of what is before it, as in
+// "Name: ", "bash-5.2# " and "12:30 $ ".
+func labels(rest []byte) bool {
+	if len(rest) > 0 && rest[0] == ' ' {
+		rest = rest[1:]
+	}
+	return len(rest) > 1 && sign(rest[0]) && rest[1] == ' '
+}
+
+// labelled reports whether a label ends right before win[at].
+func (v *view) labelled(at int) bool {
+	last := v.edge.last
+	for _, c := range v.win[max(0, at-2):at] {
+		last = [2]byte{last[1], c}
+	}
+	return sign(last[0]) && last[1] == ' '
+}
+
+func sign(c byte) bool { return c == ':' || c == '#' || c == '$' || c == '%' }
 
 func alphanumeric(c int) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'

@@ -50,6 +50,9 @@ var cases = []struct {
 	{"link around", token, All, "\x1b]8;;http://h/\x07" + fold(token, 9) + "\x1b]8;;\x07", "\x1b]8;;http://h/\x07[REDACTED:A]\n\x1b]8;;\x07"},
 	{"a label inside", "x7Kq2Vw9ZbT4mNc8", Squeezed, "x7Kq2Vw9: ZbT4mNc8", "[REDACTED:A]"},
 	{"a label before", "x7Kq2Vw9ZbT4mNc8", Squeezed, "x: 7Kq2Vw9ZbT4mNc8", "x: 7Kq2Vw9ZbT4mNc8"},
+	{"a prompt before", "x7Kq2Vw9ZbT4mNc8", Squeezed, "/x $ 7Kq2Vw9ZbT4mNc8", "/x $ 7Kq2Vw9ZbT4mNc8"},
+	{"a row of labels", "x7Kq2Vw9ZbT4mNc8", All, "x# 7# K# q# 2# V# w# 9# Z# b# T# 4# m# N# c# 8", "x# [REDACTED:A]"},
+	{"pieces behind a label", "x7Kq2Vw9ZbT4mNc8", Squeezed, "key: x7: Kq: 2V: w9: Zb: T4: mN: c8", "key: [REDACTED:A]"},
 	{"a gap that is too long", "x7Kq2Vw9ZbT4mNc8", Squeezed, "x7Kq2Vw9" + strings.Repeat(" ", maxGap+1) + "ZbT4mNc8", ""},
 	{"a gap that is not", "x7Kq2Vw9ZbT4mNc8", Squeezed, "x7Kq2Vw9" + strings.Repeat(" ", maxGap) + "ZbT4mNc8.", "[REDACTED:A]."},
 	{"inside a word", "x7Kq2Vw9ZbT4mNc8", Squeezed, "abcx7\nKq2Vw9ZbT4mNc8 abcx7Kq\n2Vw9ZbT4mNc8", ""},
@@ -116,7 +119,7 @@ func TestHostileStreams(t *testing.T) {
 }
 
 func hostile(r *rand.Rand, needles []Needle, size int) []byte {
-	signs := []string{" ", "\n", ": ", ":", "-", "\r\n", "\x1b[31m", "\x1b]0;title", "\x07", "\x1b(B", "\\", "\"", "x", "0", "\x1b", "e", strings.Repeat(" ", 90), strings.Repeat("\x1b[0m", 30)}
+	signs := []string{" ", "\n", ": ", ":", "# ", " $ ", "$", "-", "\r\n", "\x1b[31m", "\x1b]0;title", "\x07", "\x1b(B", "\\", "\"", "x", "0", "\x1b", "e", strings.Repeat(" ", 90), strings.Repeat("\x1b[0m", 30)}
 	var b []byte
 	for len(b) < size {
 		v := needles[r.IntN(len(needles))].Value.Reveal()
