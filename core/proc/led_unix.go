@@ -69,15 +69,17 @@ func startLed(s Spec, std [3]*os.File, c *console) (child, error) {
 		ours.Close()
 		return nil, fmt.Errorf("start session leader: %w", err)
 	}
+	theirs.Close() // while we have it too, a leader that dies never hangs up
 	l := &led{leader: pid, socket: ours, killed: make(chan struct{}, 1), gone: make(chan struct{})}
 	if c != nil {
 		l.onStop = c.childStopped
 	}
 	m, err := receive(ours)
 	switch {
-	case err != nil:
+	case err != nil: // it was killed before it could say that the child runs
+		killFamily(family{session: pid})
 		l.close()
-		return nil, fmt.Errorf("session leader: %w", err)
+		return nil, errLeader
 	case m.kind == notRun:
 		l.close()
 		return nil, syscall.Errno(m.arg)
