@@ -11,6 +11,7 @@ import (
 	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/scan"
 	"github.com/opaquevault/ov/scanners/builtin"
+	"github.com/opaquevault/ov/scanners/rules"
 	"github.com/opaquevault/ov/scanners/wasmhost/asm"
 	"github.com/opaquevault/ov/scanners/wasmhost/lock"
 )
@@ -56,5 +57,25 @@ func TestInstalledScanners(t *testing.T) {
 	}
 	if _, err := masking(home, scan.Balanced); !errors.Is(err, lock.ErrLock) {
 		t.Errorf("a broken lock: %v", err)
+	}
+}
+
+// What was added to mask something is heeded here as it is by ov run, and stops
+// the server when it is not what was added.
+func TestRuleFiles(t *testing.T) {
+	home := t.TempDir()
+	dir := rules.Folder(filepath.Join(home, "scanners"))
+	if _, err := dir.Add("acme.toml", []byte("[[rules]]\nid = \"acme\"\nkeywords = [\"acme_\"]\nregex = '''acme_[a-z0-9]{8}'''\n")); err != nil {
+		t.Fatal(err)
+	}
+	o, err := masking(home, scan.Balanced)
+	if err != nil || len(o.Scanners) != len(builtin.All())+1 {
+		t.Fatalf("with a rule file: %d scanners, %v", len(o.Scanners), err)
+	}
+	if err := os.Remove(filepath.Join(home, "scanners", "acme.toml")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := masking(home, scan.Balanced); !errors.Is(err, rules.ErrChanged) {
+		t.Errorf("a rule file that is gone: %v", err)
 	}
 }

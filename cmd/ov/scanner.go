@@ -193,7 +193,7 @@ func (c *cli) scannerRemoveCmd() *cobra.Command {
 }
 
 func (c *cli) scannerVerifyCmd() *cobra.Command {
-	return &cobra.Command{Use: "verify", Short: "Hold the installed files against scanners.lock", Args: noArgs, RunE: func(*cobra.Command, []string) error {
+	return &cobra.Command{Use: "verify", Short: "Hold the installed files against scanners.lock and rules.lock", Args: noArgs, RunE: func(*cobra.Command, []string) error {
 		store, err := c.scanners()
 		if err != nil {
 			return err
@@ -212,7 +212,11 @@ func (c *cli) scannerVerifyCmd() *cobra.Command {
 			}
 			c.printf("ok   %s %s\n", e.Name, e.SHA256)
 		}
-		return errors.Join(bad...)
+		files, err := ruleFolder(filepath.Dir(store.Dir)).Load()
+		for _, f := range files {
+			c.printf("ok   %s\n", f.Name)
+		}
+		return errors.Join(append(bad, err)...)
 	}}
 }
 
