@@ -20,6 +20,7 @@ type pending struct {
 	key    [32]byte
 	how    policy.Approval
 	client string
+	about  string // client and secrets: what the last approved request is looked up by
 	lines  []string
 	since  time.Time
 }
@@ -35,7 +36,7 @@ func (g *gate) wait(r *Request, how policy.Approval, key [32]byte) *pending {
 			// The same approval, asked for by the command of now: a person who
 			// looks at a pending request keeps seeing the one they looked at.
 			again := *p
-			again.lines = r.describe(how)
+			again.lines = g.compared(r, how)
 			g.pending[id] = &again
 			return &again
 		}
@@ -43,7 +44,7 @@ func (g *gate) wait(r *Request, how policy.Approval, key [32]byte) *pending {
 	if len(g.pending) >= maxPending {
 		return nil
 	}
-	p := &pending{id: newID()[:8], key: key, how: how, client: r.Actor.Client, lines: r.describe(how), since: r.Time}
+	p := &pending{id: newID()[:8], key: key, how: how, client: r.Actor.Client, about: r.about(), lines: g.compared(r, how), since: r.Time}
 	g.pending[p.id] = p
 	return p
 }
@@ -70,6 +71,39 @@ func (g *gate) approve(p *pending, now time.Time) {
 		a = approval{until: now.Add(pendingTime), single: true}
 	}
 	g.approved[p.key] = a
+	if len(g.last) >= maxLast {
+		clear(g.last)
+	}
+	g.last[p.about] = p.lines
+}
+
+// about names the client and the secrets of r.
+func (r *Request) about() string {
+	words := []string{r.Actor.Client, r.Actor.Agent}
+	for _, ref := range slices.SortedFunc(slices.Values(r.Refs), compareRefs) {
+		words = append(words, ref.String())
+	}
+	return strings.Join(words, " ")
+}
+
+// compared is describe with what was approved last for the same client and
+// secrets below each line that is another one now.
+func (g *gate) compared(r *Request, how policy.Approval) []string {
+	var out []string
+	last := g.last[r.about()]
+	for _, line := range r.describe(how) {
+		out = append(out, line)
+		label, _, _ := strings.Cut(line, ":")
+		if !slices.Contains([]string{"command", "program", "folder"}, label) || slices.Contains(last, line) {
+			continue
+		}
+		for _, old := range last {
+			if was, ok := strings.CutPrefix(old, label+":"); ok {
+				out = append(out, "was:     "+strings.TrimSpace(was))
+			}
+		}
+	}
+	return out
 }
 
 // describe says in lines what is asked for. They are shown where a password is

@@ -70,6 +70,7 @@ type gate struct {
 	parsed   *policy.Policy
 	pending  map[string]*pending
 	approved map[[32]byte]approval
+	last     map[string][]string    // lines of what was approved last, by client and secrets
 	uses     map[string][]time.Time // of rules with a limit, by rule and client
 	hits     map[string][]time.Time // fragment hits, by secret
 }
@@ -85,11 +86,12 @@ const (
 	pendingTime  = 3 * time.Minute // how long a request waits for approval
 	approvedTime = DefaultHard     // how long "once" and "session" hold at most
 	maxPending   = 32
-	maxHits      = 16 // fragments of one secret masked in an hour, before its use is asked for
+	maxLast      = 256 // approvals that later requests are compared with
+	maxHits      = 16  // fragments of one secret masked in an hour, before its use is asked for
 )
 
 func newGate() *gate {
-	return &gate{pending: map[string]*pending{}, approved: map[[32]byte]approval{}, uses: map[string][]time.Time{}, hits: map[string][]time.Time{}}
+	return &gate{pending: map[string]*pending{}, approved: map[[32]byte]approval{}, last: map[string][]string{}, uses: map[string][]time.Time{}, hits: map[string][]time.Time{}}
 }
 
 // forget drops every approval: none outlives a lock.
@@ -98,6 +100,7 @@ func (g *gate) forget() {
 	defer g.mu.Unlock()
 	clear(g.pending)
 	clear(g.approved)
+	clear(g.last)
 }
 
 // policy returns the vault's policy, or the default. One that cannot be read

@@ -419,3 +419,36 @@ func TestAttackPasswordFileInsideAgent(t *testing.T) {
 	}
 	r.wants(t, r.client(t, inside), runOf(prod("KEY")), agent.ErrApproval)
 }
+
+// Who approves a command sees how it differs from the one approved before.
+func TestApprovalShowsWhatChanged(t *testing.T) {
+	r := prodRig(t)
+	r.setPolicy(t, "[[rule]]\nname = \"prod\"\nrefs = [\"*/production/*\"]\napproval = \"always\"\n[[rule]]\nname = \"rest\"\n")
+	cli := r.client(t, noPassword)
+	lines := func(argv ...string) []string {
+		t.Helper()
+		q := runOf(prod("KEY"))
+		q.Argv = argv
+		r.wants(t, cli, q, agent.ErrApproval)
+		all, err := cli.Pending(t.Context())
+		if err != nil || len(all) == 0 {
+			t.Fatal(all, err)
+		}
+		if err := r.client(t).Approve(t.Context(), all[len(all)-1].ID); err != nil {
+			t.Fatal(err)
+		}
+		r.wants(t, cli, q, nil)
+		return all[len(all)-1].Lines
+	}
+	if got := lines("true", "plan"); slices.ContainsFunc(got, func(l string) bool { return strings.HasPrefix(l, "was:") }) {
+		t.Errorf("the first one: %q", got)
+	}
+	got := lines("true", "apply", "was:     plan")
+	i := slices.Index(got, `command: true apply "was:     plan"`)
+	if i < 0 || got[i+1] != "was:     true plan" || strings.HasPrefix(got[i+2], "was:") {
+		t.Errorf("another command: %q", got)
+	}
+	if got := lines("true", "apply", "was:     plan"); slices.ContainsFunc(got, func(l string) bool { return strings.HasPrefix(l, "was:") }) {
+		t.Errorf("the same command: %q", got)
+	}
+}

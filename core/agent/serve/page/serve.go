@@ -119,11 +119,14 @@ func styleHash() string {
 
 func view() *template.Template { return template.Must(template.New("page").Parse(markup)) }
 
+// A line that is too long goes on indented: nothing in it can pass for the
+// beginning of another one.
 const style = `:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
 body{max-width:36rem;margin:4rem auto;padding:0 1.5rem}
 h1{font-size:1.4rem;margin:0 0 .25rem}
 .code{font:600 1.1rem ui-monospace,monospace;letter-spacing:.15em}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:color-mix(in srgb,currentColor 8%,transparent);padding:.75rem 1rem;border-radius:.4rem}
+pre span{display:block;padding-left:9ch;text-indent:-9ch}
 label{display:block;margin:1rem 0 .25rem;font-weight:600}
 input,textarea{width:100%;box-sizing:border-box;font:inherit;padding:.5rem;border:1px solid;border-radius:.3rem}
 textarea{-webkit-text-security:disc}
@@ -139,8 +142,7 @@ const markup = `<!doctype html>
 <h1>{{.Title}}</h1>
 <p>This page is ov's own, on this computer. Its code is <span class="code">{{.Code}}</span>: go on only if the program that sent you here shows the same one.</p>
 {{if .Last}}<p role="status">{{.Last}}</p>{{else}}
-{{if .Lines}}<pre>{{range .Lines}}{{.}}
-{{end}}</pre>{{end}}
+{{if .Lines}}<pre>{{range .Lines}}<span>{{.}}</span>{{end}}</pre>{{end}}
 {{if .Problem}}<p class="problem" role="alert">{{.Problem}}</p>{{end}}
 <form method="post" autocomplete="off">
 {{if .Value}}<label for="value">{{.Value}}</label><textarea id="value" name="value" rows="3" required autofocus spellcheck="false"></textarea>{{end}}
