@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -308,5 +311,28 @@ func TestShell(t *testing.T) {
 
 	if r := w.ov(t, "", "shell"); r.code != 125 || !strings.Contains(r.stderr, "needs a terminal") {
 		t.Errorf("without a terminal: %d, %s", r.code, r.stderr)
+	}
+}
+
+// A program that waits for an answer has shown all of its question, however many secrets its end might begin.
+func TestPromptsAtATerminal(t *testing.T) {
+	w := vaulted(t)
+	w.must(t, "", "unlock")
+	r := rand.New(rand.NewPCG(7, 50)) // always the same: a secret whose digits begin with 1230 may hold a clock back
+	for i := range 50 {
+		value := fmt.Sprintf("%x", []uint64{r.Uint64(), r.Uint64(), r.Uint64()})
+		if i%2 == 0 {
+			value = base64.StdEncoding.EncodeToString([]byte(value)[1:25])
+		}
+		w.must(t, strings.Trim(value, "[]"), "secret", "set", fmt.Sprintf("S%d", i), "--stdin")
+	}
+	p := newPane(t, w)
+	for _, prompt := range []string{"bash-5.2# ", "host% ", ">>> ", "12:30 $ ", "(venv) user@host:~/x$ ", "mysql> ", "Password: ", "Go on? [y/N] ", "root@3f2a:/# ", "db=# "} {
+		p.run(fmt.Sprintf(`ov run -- bash -c 'printf "%%s" "$1"; read -r answer; echo "got $answer"' x '%s'`, prompt))
+		p.until("ends with "+prompt, func(s string) bool {
+			return strings.HasSuffix(strings.TrimRight(s, " \n"), "\n"+strings.TrimRight(prompt, " "))
+		})
+		p.text("this")
+		p.await("got this")
 	}
 }
