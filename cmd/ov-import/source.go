@@ -174,12 +174,25 @@ func (c *cli) start(ctx context.Context, client *agent.Client, s source) (*host.
 	return fail(err)
 }
 
-const folderPrefix = "ov-import-"
+const (
+	folderPrefix = "ov-import-"
+	// longest is how long the folder for temporary files may be: what is put below
+	// it must fit into a socket's address of 104 bytes.
+	longest = 20
+)
+
+// shortTemp is where the folders of sockets are made.
+func shortTemp() string {
+	if dir := os.TempDir(); len(dir) <= longest {
+		return dir
+	}
+	return "/tmp"
+}
 
 // runFolder makes a private folder for a provider's socket, and removes those
 // that killed imports have left.
 func runFolder() (string, error) {
-	old, _ := filepath.Glob(filepath.Join(os.TempDir(), folderPrefix+"*"))
+	old, _ := filepath.Glob(filepath.Join(shortTemp(), folderPrefix+"*"))
 	for _, dir := range old {
 		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), folderPrefix), "-")
 		n, err := strconv.Atoi(pid)
@@ -189,7 +202,7 @@ func runFolder() (string, error) {
 		}
 		os.RemoveAll(dir)
 	}
-	return os.MkdirTemp("", fmt.Sprintf("%s%d-", folderPrefix, os.Getpid()))
+	return os.MkdirTemp(shortTemp(), fmt.Sprintf("%s%d-", folderPrefix, os.Getpid()))
 }
 
 func ours(st os.FileInfo) bool {
