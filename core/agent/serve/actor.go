@@ -46,6 +46,9 @@ func (a *Actor) meet(h wire.Hello) {
 	if filepath.Base(a.Exe) == "ov-mcp" && !strings.HasPrefix(a.Client, "mcp:") {
 		a.Client = "mcp:" + a.Client // what it is does not depend on what it says
 	}
+	if strings.HasPrefix(a.Client, "machine") {
+		a.Client = "unproven:" + a.Client // a machine is who has its key, and nobody showed one
+	}
 	a.Agent = clean(h.Agent)
 }
 

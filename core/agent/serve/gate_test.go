@@ -452,3 +452,13 @@ func TestApprovalShowsWhatChanged(t *testing.T) {
 		t.Errorf("the same command: %q", got)
 	}
 }
+
+// Attack: a program of the same user says that it is a machine with a key,
+// which production is not asked for.
+func TestAttackClaimsToBeAMachine(t *testing.T) {
+	r := prodRig(t)
+	for _, name := range []string{"machine:ci", "machine", "machine:"} {
+		c := r.client(t, noPassword, func(o *agent.Options) { o.Client = name })
+		r.wants(t, c, runOf(prod("KEY")), agent.ErrApproval)
+	}
+}
