@@ -134,6 +134,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 		if err != nil {
 			return err
 		}
+		defer s.root.Close()
 		r.Sweep = s.look
 	}
 	code, err := broker.Run(ctx, client, r)
