@@ -310,3 +310,12 @@ func TestRegistered(t *testing.T) {
 	w.exits(t, 5, "provider", "remove", "folder")
 	w.exits(t, 5, "import", "folder://secrets", "-a", "f")
 }
+
+// TestExampleIsShort: the example that TestRegistered runs is a whole provider
+// in under 40 lines.
+func TestExampleIsShort(t *testing.T) {
+	text, err := os.ReadFile("../../sdk/example/folder/main.go")
+	if n := strings.Count(string(text), "\n"); err != nil || n == 0 || n >= 40 {
+		t.Errorf("%d lines, %v", n, err)
+	}
+}

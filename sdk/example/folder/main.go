@@ -1,4 +1,4 @@
-// Command folder is a provider in 40 lines: each file of a folder is a secret.
+// Command folder is a whole provider: each file of a folder is a secret.
 package main
 
 import (
@@ -16,34 +16,24 @@ type folder struct{ root string }
 func main() { serve.Main(&folder{}) }
 
 func (f *folder) Info() provider.Info {
-	return provider.Info{Name: "folder", Version: "1", Description: "files of a folder",
-		Settings: []provider.Setting{{Name: "path", Description: "the folder", Required: true}}}
+	return provider.Info{Name: "folder", Version: "1", Description: "files of a folder", Settings: []provider.Setting{{Name: "path", Required: true}}}
 }
 
 func (f *folder) Configure(_ context.Context, c provider.Config) (provider.Account, error) {
 	f.root = c.Settings["path"]
-	if _, err := os.ReadDir(f.root); err != nil {
-		return provider.Account{}, provider.Errorf(provider.Denied, "read folder: %v", err)
-	}
-	return provider.Account{Name: f.root}, nil
+	_, err := os.ReadDir(f.root)
+	return provider.Account{Name: f.root}, err
 }
 
 func (f *folder) List(context.Context, provider.Query) iter.Seq2[provider.Entry, error] {
-	files, _ := os.ReadDir(f.root)
+	files, err := os.ReadDir(f.root)
 	return func(yield func(provider.Entry, error) bool) {
-		for _, d := range files {
-			if st, err := d.Info(); err == nil && st.Mode().IsRegular() && !yield(provider.Entry{
-				Ref: d.Name(), Name: d.Name(), ChangeToken: st.ModTime().String()}, nil) {
-				return
-			}
+		for i := 0; i < len(files) && yield(provider.Entry{Ref: files[i].Name(), Name: files[i].Name()}, err); i++ {
 		}
 	}
 }
 
 func (f *folder) Fetch(_ context.Context, ref string) (provider.Item, error) {
-	b, err := os.ReadFile(filepath.Join(f.root, filepath.Base(ref)))
-	if err != nil {
-		return provider.Item{}, provider.Errorf(provider.NotFound, "file %q", ref)
-	}
-	return provider.Item{Value: b}, nil
+	value, err := os.ReadFile(filepath.Join(f.root, filepath.Base(ref)))
+	return provider.Item{Value: value}, err
 }
