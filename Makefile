@@ -3,7 +3,7 @@ GO ?= go
 PROGRAMS = $(notdir $(wildcard cmd/*))
 export CGO_ENABLED = 0
 
-.PHONY: build demo test check fmt vet staticcheck race fuzz bench clean
+.PHONY: cross build demo test check fmt vet staticcheck race fuzz bench clean
 
 build: ## all programs, static, into bin/
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/ ./cmd/...
@@ -14,7 +14,7 @@ demo: build ## a vault, two secrets and a careless script, in half a minute
 test: build
 	$(GO) test ./...
 
-check: fmt vet staticcheck build test race
+check: fmt vet staticcheck build cross test race
 
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt: $$out"; exit 1; }

@@ -79,9 +79,7 @@ func (c *cli) password() agent.Password {
 	case os.Getenv("OV_PASSWORD_COMMAND") != "":
 		return agent.FromCommand(os.Getenv("OV_PASSWORD_COMMAND"), os.Stderr)
 	case os.Getenv("OV_PASSWORD") != "":
-		value := os.Getenv("OV_PASSWORD")
-		os.Unsetenv("OV_PASSWORD")
-		return agent.FromEnv(value)
+		return agent.FromEnvironment("OV_PASSWORD")
 	}
 	return agent.FromTerminal()
 }

@@ -35,7 +35,7 @@ func parseSource(text string) (source, error) {
 		if st, err := os.Stat(text); err == nil && st.Mode().IsRegular() {
 			return source{"dotenv", text, map[string]string{}}, nil
 		}
-		return source{}, misuse{fmt.Errorf("import %q: neither a file nor PROVIDER://...", text)}
+		return source{}, misuse{fmt.Errorf("import %q: neither a file nor a PROVIDER:// address", text)}
 	}
 	main, query, _ := strings.Cut(rest, "?")
 	main, err := url.PathUnescape(main)

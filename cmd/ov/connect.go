@@ -91,10 +91,8 @@ func (c *cli) password() agent.Password {
 	case os.Getenv("OV_PASSWORD_COMMAND") != "":
 		return agent.FromCommand(os.Getenv("OV_PASSWORD_COMMAND"), c.err)
 	case os.Getenv("OV_PASSWORD") != "":
-		value := os.Getenv("OV_PASSWORD")
 		c.say("warning: OV_PASSWORD can be read by every process of yours; OV_PASSWORD_FILE cannot be read by as many")
-		os.Unsetenv("OV_PASSWORD")
-		return agent.FromEnv(value)
+		return agent.FromEnvironment("OV_PASSWORD")
 	}
 	return agent.FromTerminal()
 }

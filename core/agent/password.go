@@ -86,8 +86,17 @@ func FromCommand(command string, stderr io.Writer) Password {
 	}}
 }
 
-// FromEnv hands on a password that was found in the environment: visible to
-// every process of the user, so the caller warns.
+// FromEnvironment takes the password out of the variable name: it is gone from
+// this process's environment afterwards, and from the block that the process was
+// started with, which /proc shows. Whoever looked before has it: the caller warns.
+func FromEnvironment(name string) Password {
+	value := os.Getenv(name)
+	os.Unsetenv(name)
+	scrubEnviron(name)
+	return FromEnv(value)
+}
+
+// FromEnv hands on a password that the caller has as text.
 func FromEnv(value string) Password {
 	return Password{PasswordEnv, func(context.Context) (*os.File, error) {
 		r, w, err := os.Pipe()
