@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -257,6 +258,6 @@ func (c *cli) testProvider(ctx context.Context, text string) error {
 		}
 		n++
 	}
-	c.say("signed in by %s to %s: %d entries; no value was read", m.account.Door, m.account.Name, n)
+	c.say("signed in to %s (%s): %d entries; no value was read", m.account.Name, cmp.Or(m.account.Door, "no sign-in needed"), n)
 	return nil
 }
