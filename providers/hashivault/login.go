@@ -24,7 +24,7 @@ func (p *Provider) login(ctx context.Context, api *rest.Client, s map[string]str
 	if t := p.token(); t != "" && named("token") {
 		return t, "token", nil
 	}
-	in := map[string]string{}
+	var in map[string]string
 	switch {
 	case named("approle") && p.env("VAULT_ROLE_ID") != "":
 		door, in = "approle", map[string]string{"role_id": p.env("VAULT_ROLE_ID"), "secret_id": p.env("VAULT_SECRET_ID")}
