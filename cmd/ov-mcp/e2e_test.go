@@ -336,6 +336,11 @@ func TestErrors(t *testing.T) {
 	p.fails("secret_exists", "vault_create_secret", map[string]any{"name": "CANARY", "generate": map[string]any{}})
 	p.fails("denied_by_policy", "vault_create_secret", map[string]any{"name": "V", "value": "something"})
 	p.fails("value_needed", "vault_create_secret", map[string]any{"name": "V"})
+	device := filepath.Join(w.home, ".ov", "device")
+	os.Symlink(device, filepath.Join(w.home, "link"))
+	for _, file := range []string{device, filepath.Join(w.home, "link"), w.home + "/./.ov/../.ov/device"} {
+		p.fails("denied_by_policy", "vault_create_secret", map[string]any{"name": "V", "from_file": file})
+	}
 	if r := p.ok("vault_run", map[string]any{"command": []string{"sleep", "30"}, "timeout_ms": 200}); r["timed_out"] != true || r["exit_code"] != nil {
 		t.Errorf("timeout: %v", r)
 	}

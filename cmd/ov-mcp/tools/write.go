@@ -155,7 +155,7 @@ func (t *Tools) value(c *call, a *writeArgs, run proc.Spec) (secret.Value, strin
 		}
 		return v, "generated", nil
 	case a.FromFile != "":
-		v, err := readFile(a.FromFile)
+		v, err := t.readFile(a.FromFile)
 		return v, "file", err
 	}
 	v, err := commandOutput(c.ctx, run)
@@ -169,7 +169,20 @@ func or0(n, otherwise int) int {
 	return otherwise
 }
 
-func readFile(path string) (secret.Value, error) {
+// readFile refuses what lies in ov's own folder: the Secret Key's file must not
+// become a secret that a child can have.
+func (t *Tools) readFile(path string) (secret.Value, error) {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return secret.Value{}, badInput("from_file: %v", err)
+	}
+	home, err := filepath.EvalSymlinks(t.c.Home)
+	if err != nil {
+		home = t.c.Home
+	}
+	if in, err := filepath.Rel(home, path); err != nil || in == "." || filepath.IsLocal(in) {
+		return secret.Value{}, fault{"denied_by_policy", "from_file: a file of ov itself", ""}
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return secret.Value{}, badInput("from_file: %v", err)
