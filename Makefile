@@ -1,6 +1,7 @@
 # The targets a newcomer needs: build, demo, test. CI runs check.
 GO ?= go
-PROGRAMS = $(notdir $(wildcard cmd/*))
+SHELL = bash
+.SHELLFLAGS = -o pipefail -c # a failing test must not hide behind the grep that shortens its output
 export CGO_ENABLED = 0
 
 .PHONY: cross build demo test check fmt vet staticcheck race fuzz bench clean
