@@ -71,17 +71,10 @@ func (c *cli) connect(ctx context.Context, home string) (*agent.Client, error) {
 
 // password says where the master password comes from; it is not read here.
 func (c *cli) password() agent.Password {
-	switch {
-	case c.passwordStdin:
+	if c.passwordStdin {
 		return agent.FromStdin(c.in)
-	case os.Getenv("OV_PASSWORD_FILE") != "":
-		return agent.FromFile(os.Getenv("OV_PASSWORD_FILE"))
-	case os.Getenv("OV_PASSWORD_COMMAND") != "":
-		return agent.FromCommand(os.Getenv("OV_PASSWORD_COMMAND"), os.Stderr)
-	case os.Getenv("OV_PASSWORD") != "":
-		return agent.FromEnvironment("OV_PASSWORD")
 	}
-	return agent.FromTerminal()
+	return agent.Configured(os.Stderr, func(line string) { c.say("%s", line) })
 }
 
 // say tells the person something; it is no data and goes to stderr.

@@ -83,18 +83,10 @@ func (c *cli) connect(ctx context.Context, home string) (*agent.Client, error) {
 // password says where the master password comes from, should it be needed. ov
 // passes a descriptor on and reads none of them.
 func (c *cli) password() agent.Password {
-	switch {
-	case c.passwordStdin:
+	if c.passwordStdin {
 		return agent.FromStdin(c.in)
-	case os.Getenv("OV_PASSWORD_FILE") != "":
-		return agent.FromFile(os.Getenv("OV_PASSWORD_FILE"))
-	case os.Getenv("OV_PASSWORD_COMMAND") != "":
-		return agent.FromCommand(os.Getenv("OV_PASSWORD_COMMAND"), c.err)
-	case os.Getenv("OV_PASSWORD") != "":
-		c.say("warning: OV_PASSWORD can be read by every process of yours; OV_PASSWORD_FILE cannot be read by as many")
-		return agent.FromEnvironment("OV_PASSWORD")
 	}
-	return agent.FromTerminal()
+	return agent.Configured(c.err, func(line string) { c.say("%s", line) })
 }
 
 // ask puts a yes-or-no question on the terminal.

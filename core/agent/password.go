@@ -35,6 +35,23 @@ type Password struct {
 	Open func(context.Context) (*os.File, error)
 }
 
+// Configured is the password's source as the environment of a command has it:
+// OV_PASSWORD_FILE, OV_PASSWORD_COMMAND, OV_PASSWORD, else the terminal. What a
+// command of OV_PASSWORD_COMMAND complains of goes to stderr; warn hears what a
+// person should know of the source, in a line.
+func Configured(stderr *os.File, warn func(string)) Password {
+	switch {
+	case os.Getenv("OV_PASSWORD_FILE") != "":
+		return FromFile(os.Getenv("OV_PASSWORD_FILE"))
+	case os.Getenv("OV_PASSWORD_COMMAND") != "":
+		return FromCommand(os.Getenv("OV_PASSWORD_COMMAND"), stderr)
+	case os.Getenv("OV_PASSWORD") != "":
+		warn("warning: OV_PASSWORD can be read by every process of yours; OV_PASSWORD_FILE cannot be read by as many")
+		return FromEnvironment("OV_PASSWORD")
+	}
+	return FromTerminal()
+}
+
 // FromTerminal asks on the controlling terminal, whatever stdin is.
 func FromTerminal() Password { return Password{PasswordTTY, openTerminal} }
 
