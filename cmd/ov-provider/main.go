@@ -15,6 +15,7 @@ import (
 	"github.com/opaquevault/ov/providers/gcp"
 	"github.com/opaquevault/ov/providers/hashivault"
 	"github.com/opaquevault/ov/providers/infisical"
+	"github.com/opaquevault/ov/providers/keychain"
 	"github.com/opaquevault/ov/providers/onepassword"
 	"github.com/opaquevault/ov/sdk/provider"
 	"github.com/opaquevault/ov/sdk/provider/serve"
@@ -23,7 +24,7 @@ import (
 func all() []provider.Provider {
 	return []provider.Provider{
 		aws.NewSecretsManager(), aws.NewParameterStore(), onepassword.New(), infisical.New(),
-		hashivault.New(), azure.New(), gcp.New(), doppler.New(), dotenv.New(), command.New(),
+		hashivault.New(), azure.New(), gcp.New(), doppler.New(), keychain.New(), dotenv.New(), command.New(),
 	}
 }
 
