@@ -175,7 +175,8 @@ type Status struct {
 	HardLeft time.Duration `json:"hard_left,omitempty"`
 	Grants   int           `json:"grants"` // in use right now
 	Socket   string        `json:"socket"`
-	Memory   string        `json:"memory,omitempty"` // where the keys live: "memfd_secret", "locked", "plain"
+	Memory   string        `json:"memory,omitempty"`    // where the keys live: "memfd_secret", "locked", "plain"
+	WarnOnly bool          `json:"warn_only,omitempty"` // the sealed policy: a secret in an MCP call's argument is warned of, not refused
 }
 
 // A Report is what Verify found.

@@ -9,7 +9,7 @@ func (l *Loosen) Says() []string {
 		out = append(out, "MCP clients may send values as parameters: the model has seen them")
 	}
 	if l.WarnOnly {
-		out = append(out, "scanners warn and do not mask")
+		out = append(out, "a secret in an argument of an MCP client's call is warned of, not refused")
 	}
 	if l.FailOpenScanners {
 		out = append(out, "a scanner that fails is left out")

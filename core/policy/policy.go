@@ -58,7 +58,7 @@ type Rule struct {
 // Loosen is what weakens protection: all off by default.
 type Loosen struct {
 	ValueParameter   bool     `toml:"value_parameter"`    // an MCP client may send a value as a parameter
-	WarnOnly         bool     `toml:"warn_only"`          // scanners warn and do not mask
+	WarnOnly         bool     `toml:"warn_only"`          // a secret in an argument of an MCP call is warned of, not refused
 	FailOpenScanners bool     `toml:"fail_open_scanners"` // a scanner that fails is left out
 	Names            []string `toml:"names"`              // variable names that are otherwise refused, like NODE_OPTIONS
 	Lanes            []string `toml:"lanes"`              // masking lanes that may be switched off

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/secret"
@@ -100,4 +101,35 @@ func TestMayPutUsesNothingUp(t *testing.T) {
 	few := agent.PutRequest{Ref: dev("FEW"), From: agent.Source{Kind: agent.FromGenerator}}
 	r.puts(t, bot, few, nil)
 	r.puts(t, bot, few, agent.ErrDenied)
+}
+
+// A client learns whether arguments are warned of, from the sealed policy of an
+// open vault alone; and asking over and over does not keep the vault open.
+func TestStatusSaysWarnOnly(t *testing.T) {
+	r := prodRig(t)
+	bot := r.client(t, noPassword, mcp)
+	warns := func() bool {
+		t.Helper()
+		st, err := bot.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.WarnOnly
+	}
+	if warns() {
+		t.Error("the default policy warns only")
+	}
+	r.setPolicy(t, "[loosen]\nwarn_only = true\n[[rule]]\nname = \"rest\"\n")
+	if err := r.client(t).Unlock(t.Context(), agent.TTLs{Idle: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	if !warns() {
+		t.Error("warn_only of the policy is not told")
+	}
+	r.clock.advance(40 * time.Second)
+	warns()
+	r.clock.advance(40 * time.Second)
+	if warns() || !locked(t, bot) {
+		t.Error("asking for the status kept the vault open")
+	}
 }

@@ -72,15 +72,16 @@ func (s *Server) handlers() map[string]handler {
 	}
 }
 
+// locked is no use of the vault: a client that polls must not keep it open.
 func (s *Server) locked() bool {
-	_, done, err := s.use()
-	if err == nil {
-		done()
-	}
-	return err != nil
+	s.state.mu.RLock()
+	defer s.state.mu.RUnlock()
+	s.state.leaseMu.Lock()
+	defer s.state.leaseMu.Unlock()
+	return s.state.open == nil || s.state.lease.over(s.c.Now())
 }
 
-func (s *Server) opStatus(_ context.Context, _ *client, _ *wire.Frame) (answer, error) {
+func (s *Server) opStatus(ctx context.Context, _ *client, _ *wire.Frame) (answer, error) {
 	st := agent.Status{
 		Running: !s.c.OneShot, Locked: s.locked(), Vault: s.hasVault(), PID: os.Getpid(),
 		Version: s.c.Build, Protocol: wire.Version, Memory: string(s.mem.Kind()), Grants: int(s.issued.Load()),
@@ -89,8 +90,21 @@ func (s *Server) opStatus(_ context.Context, _ *client, _ *wire.Frame) (answer, 
 		s.state.leaseMu.Lock()
 		st.IdleLeft, st.HardLeft = s.state.lease.left(s.c.Now())
 		s.state.leaseMu.Unlock()
+		st.WarnOnly = s.warnOnly(ctx)
 	}
 	return answer{args: st}, nil
+}
+
+// warnOnly reads one setting of the sealed policy, and is no use of the vault
+// either.
+func (s *Server) warnOnly(ctx context.Context) bool {
+	s.state.mu.RLock()
+	defer s.state.mu.RUnlock()
+	if s.state.open == nil {
+		return false
+	}
+	p, err := s.policy(ctx, s.state.open)
+	return err == nil && p.Loosen.WarnOnly
 }
 
 func (s *Server) opStop(context.Context, *client, *wire.Frame) (answer, error) {
