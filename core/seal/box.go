@@ -4,6 +4,8 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
+
+	"github.com/opaquevault/ov/core/lp"
 )
 
 // cipherSuite is AES-256-GCM with a random 96-bit nonce, HKDF and HMAC over
@@ -39,12 +41,12 @@ type Place struct {
 // aad is LP(suite, vault, environment id, epoch, id, version, field).
 func (p Place) aad(suite uint8, f Field) []byte {
 	b := make([]byte, 0, 7*4+1+16+16+4+32+8+len(f))
-	b = appendLP(b, []byte{suite})
-	b = appendLP(b, p.Vault[:])
-	b = appendLP(b, p.Env[:])
+	b = lp.Append(b, []byte{suite})
+	b = lp.Append(b, p.Vault[:])
+	b = lp.Append(b, p.Env[:])
 	b = binary.BigEndian.AppendUint32(b, 4)
 	b = binary.BigEndian.AppendUint32(b, p.Epoch)
-	b = appendLP(b, p.ID[:])
+	b = lp.Append(b, p.ID[:])
 	b = binary.BigEndian.AppendUint32(b, 8)
 	b = binary.BigEndian.AppendUint64(b, p.Version)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(f)))

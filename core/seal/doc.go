@@ -8,20 +8,21 @@
 //	record.go    one version of a secret
 //	list.go      the environments of a vault
 //	slot.go      the vault key under a password
-//	manifest.go  the signed state of a whole vault; root.go hashes what it covers
+//	manifest.go  signs the state of a whole vault, which package manifest defines
 //	kit.go       the Secret Key as a person types it
 //
 // The uniform error is ErrOpen: a wrong key, a flipped bit, a value in the
 // wrong place and a cut field cannot be told apart.
 package seal
 
-import "errors"
+import "github.com/opaquevault/ov/core/manifest"
 
-// ErrOpen is the one error for everything that does not authenticate.
-var ErrOpen = errors.New("wrong key or altered data")
-
-// ErrVersion says that data was written in a format of later than this one.
-var ErrVersion = errors.New("written by a newer version of ov")
+// The errors are package manifest's: what is altered and what is sealed under
+// another key cannot be told apart.
+var (
+	ErrOpen    = manifest.ErrAltered
+	ErrVersion = manifest.ErrVersion
+)
 
 // Sizes in bytes.
 const (
@@ -30,23 +31,5 @@ const (
 	SaltSize      = 16
 )
 
-// A VaultID, an EnvID and a DeviceID are random; an ID is a random number or a hash.
-type (
-	VaultID  [16]byte
-	EnvID    [16]byte
-	DeviceID [16]byte
-	ID       [32]byte
-	Hash     [32]byte
-)
-
-// What a stored thing is. A store sees the kind.
-const (
-	KindSlot   uint8 = 1 // the vault key under a password
-	KindEnvKey uint8 = 2 // an environment key under the vault key, and under others' public keys
-	KindList   uint8 = 3 // the list of environments
-	KindSecret uint8 = 4 // a version of a secret
-	KindBlob   uint8 = 5 // a sealed document: policy, catalog, scanner lock
-)
-
 // format is the first byte of everything that is stored.
-const format = 1
+const format = manifest.Format

@@ -4,6 +4,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+
+	"github.com/opaquevault/ov/core/lp"
 )
 
 // An EnvKey opens one environment. Its epoch rises when access is revoked;
@@ -32,12 +34,6 @@ func (k *EnvKey) Place(id ID, version uint64) Place {
 // IndexKey returns the index key that belongs to an environment key.
 func IndexKey(key []byte) []byte { return Subkey(key, "idx") }
 
-// EnvKeyID is the id under which an environment's key is stored; the version
-// is its epoch.
-func EnvKeyID(vault VaultID, env EnvID) ID {
-	return sha256.Sum256(LP([]byte("ov/v1/id/ek"), vault[:], env[:]))
-}
-
 // Who a wrap of an environment key is for.
 const (
 	wrapVault = 0 // the owner: a box under the vault key
@@ -62,8 +58,8 @@ func SealEnvKey(vk []byte, k *EnvKey, others ...Wrap) []byte {
 	out = binary.BigEndian.AppendUint32(out, uint32(1+len(others)))
 	for _, w := range append([]Wrap{{Kind: wrapVault, Data: box}}, others...) {
 		out = append(out, w.Kind)
-		out = appendLP(out, w.To)
-		out = appendLP(out, w.Data)
+		out = lp.Append(out, w.To)
+		out = lp.Append(out, w.Data)
 	}
 	return out
 }
@@ -92,18 +88,18 @@ func OpenEnvKey(vk []byte, vault VaultID, env EnvID, epoch uint32, data []byte) 
 }
 
 func parseWraps(env EnvID, epoch uint32, data []byte) ([]Wrap, error) {
-	r := reader{b: data}
-	if v := r.u8(); !r.bad && v != format {
+	r := lp.NewReader(data)
+	if v := r.U8(); !r.Bad() && v != format {
 		return nil, ErrVersion
 	}
 	var gotEnv EnvID
-	copy(gotEnv[:], r.take(len(gotEnv)))
-	gotEpoch := r.u32()
+	copy(gotEnv[:], r.Take(len(gotEnv)))
+	gotEpoch := r.U32()
 	var wraps []Wrap
-	for range r.count(9) {
-		wraps = append(wraps, Wrap{Kind: r.u8(), To: r.lp(), Data: r.lp()})
+	for range r.Count(9) {
+		wraps = append(wraps, Wrap{Kind: r.U8(), To: r.Field(), Data: r.Field()})
 	}
-	if !r.done() || gotEnv != env || gotEpoch != epoch {
+	if !r.Done() || gotEnv != env || gotEpoch != epoch {
 		return nil, ErrOpen
 	}
 	return wraps, nil

@@ -14,11 +14,9 @@ import (
 	"github.com/opaquevault/ov/core/secret"
 )
 
-// A Suite names the cost of a password guess. The parameters are constants of
-// the program: none ever comes from a store or a server, which could weaken it.
-type Suite uint8
-
-// The suites. A vault's signed floor says which of them it still accepts.
+// The suites. Their parameters are constants of the program: none ever comes
+// from a store or a server, which could weaken it. A vault's signed floor says
+// which of them it still accepts.
 const (
 	Suite1      Suite = 1 // Argon2id t=1, m=64 MiB, p=4: about 50 ms
 	Suite2      Suite = 2 // Argon2id t=3, m=64 MiB, p=4: about 170 ms
@@ -31,7 +29,7 @@ const (
 )
 
 // passes returns the suite's number of Argon2id passes, or ErrVersion.
-func (s Suite) passes() (uint32, error) {
+func passes(s Suite) (uint32, error) {
 	switch s {
 	case Suite1:
 		return 1, nil
@@ -53,14 +51,14 @@ type Master struct {
 // Derive computes the Master for password: Argon2id over the NFKC form of the
 // password, mixed with the Secret Key, so that neither is of use alone.
 func Derive(password secret.Value, sk []byte, vault VaultID, suite Suite) (*Master, error) {
-	passes, err := suite.passes()
+	t, err := passes(suite)
 	if err != nil {
 		return nil, err
 	}
 	salt := extractExpand(sk, LP([]byte("ov/v1/salt"), vault[:]), KeySize)[:SaltSize]
 	typed := norm.NFKC.Append(make([]byte, 0, 4*password.Len()), password.Reveal()...)
 	defer clear(typed)
-	a := argon2.IDKey(typed, salt, passes, argonMemory, argonThreads, KeySize)
+	a := argon2.IDKey(typed, salt, t, argonMemory, argonThreads, KeySize)
 	defer clear(a)
 	mix := extractExpand(sk, LP([]byte("ov/v1/2skd"), vault[:], []byte{byte(suite)}), KeySize)
 	defer clear(mix)

@@ -1,8 +1,9 @@
 package seal
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
+
+	"github.com/opaquevault/ov/core/lp"
 )
 
 // An Env is one environment of the vault: which app/environment an id is, is
@@ -15,14 +16,6 @@ type Env struct {
 	Created uint64 // Unix milliseconds
 }
 
-// ListID is the id under which the list of environments is stored.
-func ListID(vault VaultID) ID { return sha256.Sum256(LP([]byte("ov/v1/id/list"), vault[:])) }
-
-// BlobID is the id under which the sealed document name is stored.
-func BlobID(vault VaultID, name string) ID {
-	return sha256.Sum256(LP([]byte("ov/v1/id/blob"), vault[:], []byte(name)))
-}
-
 // SealList seals the environments as one version of the list:
 // format[1], then a box of n[4] n*(id[16] epoch[4] created[8] LP(app) LP(name)), padded.
 func SealList(vk []byte, vault VaultID, version uint64, envs []Env) []byte {
@@ -31,8 +24,8 @@ func SealList(vk []byte, vault VaultID, version uint64, envs []Env) []byte {
 		b = append(b, e.ID[:]...)
 		b = binary.BigEndian.AppendUint32(b, e.Epoch)
 		b = binary.BigEndian.AppendUint64(b, e.Created)
-		b = appendLP(b, []byte(e.App))
-		b = appendLP(b, []byte(e.Name))
+		b = lp.Append(b, []byte(e.App))
+		b = lp.Append(b, []byte(e.Name))
 	}
 	return sealDoc(vk, Place{Vault: vault, ID: ListID(vault), Version: version}, FieldList, b)
 }
@@ -43,15 +36,15 @@ func OpenList(vk []byte, vault VaultID, version uint64, data []byte) ([]Env, err
 	if err != nil {
 		return nil, err
 	}
-	r := reader{b: b}
-	envs := make([]Env, r.count(36))
+	r := lp.NewReader(b)
+	envs := make([]Env, r.Count(36))
 	for i := range envs {
 		e := &envs[i]
-		copy(e.ID[:], r.take(len(e.ID)))
-		e.Epoch, e.Created = r.u32(), r.u64()
-		e.App, e.Name = string(r.lp()), string(r.lp())
+		copy(e.ID[:], r.Take(len(e.ID)))
+		e.Epoch, e.Created = r.U32(), r.U64()
+		e.App, e.Name = string(r.Field()), string(r.Field())
 	}
-	if !r.done() {
+	if !r.Done() {
 		return nil, ErrOpen
 	}
 	return envs, nil

@@ -1,6 +1,10 @@
 package seal
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/opaquevault/ov/core/lp"
+)
 
 // Smallest padded sizes: what a store can tell about a length is its bucket.
 const (
@@ -24,12 +28,12 @@ func pad(b []byte, smallest int) []byte {
 
 // unpad returns what pad was given, sharing its memory.
 func unpad(b []byte) ([]byte, error) {
-	r := reader{b: b}
-	out := r.lp()
-	if r.bad {
+	r := lp.NewReader(b)
+	out := r.Field()
+	if r.Bad() {
 		return nil, ErrOpen
 	}
-	for _, c := range r.b {
+	for _, c := range r.Rest() {
 		if c != 0 {
 			return nil, ErrOpen
 		}

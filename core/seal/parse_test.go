@@ -37,51 +37,6 @@ func TestLP(t *testing.T) {
 		if !bytes.Equal(LP(l...), refLP(l...)) {
 			t.Errorf("%s: not what the reference gives", name)
 		}
-		r := reader{b: []byte(got)}
-		for i := range l {
-			if p := r.lp(); !bytes.Equal(p, l[i]) {
-				t.Errorf("%s: part %d is %x", name, i, p)
-			}
-		}
-		if !r.done() {
-			t.Errorf("%s: something is left", name)
-		}
-	}
-}
-
-func TestReader(t *testing.T) {
-	r := reader{b: []byte{1, 0, 0, 0, 2}}
-	if r.u8() != 1 || r.u32() != 2 || !r.done() {
-		t.Error("fields")
-	}
-	for what, read := range map[string]func(*reader){
-		"u8": func(r *reader) { r.u8(); r.u8() }, "u32": func(r *reader) { r.u32() }, "u64": func(r *reader) { r.u64() },
-		"take": func(r *reader) { r.take(3) }, "negative": func(r *reader) { r.take(-1) }, "lp": func(r *reader) { r.lp() },
-		"count": func(r *reader) { r.count(1) }, "fixed": func(r *reader) { r.fixed(make([]byte, 1)) }, "lpU64": func(r *reader) { r.lpU64() },
-	} {
-		r := &reader{b: []byte{9}}
-		read(r)
-		if r.done() || !r.bad {
-			t.Errorf("%s past the end: not noticed", what)
-		}
-		if r.u8() != 0 || r.u32() != 0 || r.u64() != 0 || r.lp() != nil || r.count(0) != 0 {
-			t.Errorf("%s: something was read after it", what)
-		}
-	}
-	huge := reader{b: []byte{0xff, 0xff, 0xff, 0xff, 1, 2, 3}}
-	if huge.lp() != nil || huge.done() {
-		t.Error("a length beyond the input")
-	}
-	many := reader{b: []byte{0x40, 0, 0, 0, 1, 2, 3}}
-	if many.count(64) != 0 || !many.bad { // times 64 it would not fit 32 bits
-		t.Error("a count beyond the input")
-	}
-	// A field that was taken cannot be appended into the next one.
-	r = reader{b: []byte{1, 2, 3}}
-	first := r.take(1)
-	_ = append(first, 99)
-	if r.u8() != 2 {
-		t.Error("append wrote into the input")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/opaquevault/ov/core/lp"
 	"github.com/opaquevault/ov/core/secret"
 )
 
@@ -64,23 +65,23 @@ func SealRecord(k *EnvKey, p Place, m Meta, value []byte) []byte {
 	out = binary.BigEndian.AppendUint32(out, k.Epoch)
 	out = binary.BigEndian.AppendUint64(out, m.Created)
 	out = binary.BigEndian.AppendUint64(out, m.Time)
-	out = appendLP(out, SealBox(k.Key, p, FieldName, pad([]byte(m.Ref.Name), padName)))
-	out = appendLP(out, SealBox(k.Key, p, FieldDEK, dek))
-	out = appendLP(out, gcm(metaKey).Seal(nil, nil, pad(m.marshal(), padMeta), p.aad(cipherSuite, FieldMeta)))
-	return appendLP(out, gcm(valueKey).Seal(nil, nil, padded, p.aad(cipherSuite, FieldValue)))
+	out = lp.Append(out, SealBox(k.Key, p, FieldName, pad([]byte(m.Ref.Name), padName)))
+	out = lp.Append(out, SealBox(k.Key, p, FieldDEK, dek))
+	out = lp.Append(out, gcm(metaKey).Seal(nil, nil, pad(m.marshal(), padMeta), p.aad(cipherSuite, FieldMeta)))
+	return lp.Append(out, gcm(valueKey).Seal(nil, nil, padded, p.aad(cipherSuite, FieldValue)))
 }
 
 // ParseRecord reads the stored form. Nothing in it is authenticated yet.
 func ParseRecord(data []byte) (*Record, error) {
-	r := reader{b: data}
-	if v := r.u8(); !r.bad && v != format {
+	r := lp.NewReader(data)
+	if v := r.U8(); !r.Bad() && v != format {
 		return nil, ErrVersion
 	}
-	rec := &Record{Flags: r.u8()}
-	copy(rec.Env[:], r.take(len(rec.Env)))
-	rec.Epoch, rec.Created, rec.Time = r.u32(), r.u64(), r.u64()
-	rec.name, rec.dek, rec.meta, rec.value = r.lp(), r.lp(), r.lp(), r.lp()
-	if !r.done() {
+	rec := &Record{Flags: r.U8()}
+	copy(rec.Env[:], r.Take(len(rec.Env)))
+	rec.Epoch, rec.Created, rec.Time = r.U32(), r.U64(), r.U64()
+	rec.name, rec.dek, rec.meta, rec.value = r.Field(), r.Field(), r.Field(), r.Field()
+	if !r.Done() {
 		return nil, ErrOpen
 	}
 	return rec, nil
@@ -166,13 +167,13 @@ func (m Meta) marshal() []byte {
 	b = append(b, m.Flags)
 	b = binary.BigEndian.AppendUint32(b, m.Size)
 	b = append(b, m.Device[:]...)
-	b = appendLP(b, []byte(m.From))
+	b = lp.Append(b, []byte(m.From))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(m.Tags)))
 	for _, t := range m.Tags {
-		b = appendLP(b, []byte(t))
+		b = lp.Append(b, []byte(t))
 	}
 	if m.Origin != "" {
-		b = appendLP(b, []byte(m.Origin))
+		b = lp.Append(b, []byte(m.Origin))
 	}
 	return b
 }
@@ -182,19 +183,20 @@ func parseMeta(padded []byte) (Meta, error) {
 	if err != nil {
 		return Meta{}, err
 	}
-	r := reader{b: b}
-	m := Meta{Ref: secret.Ref{App: string(r.lp()), Env: string(r.lp()), Name: string(r.lp())}}
-	m.Created, m.Time, m.Flags, m.Size = r.u64(), r.u64(), r.u8(), r.u32()
-	copy(m.Device[:], r.take(len(m.Device)))
-	m.From = string(r.lp())
-	for range r.count(4) {
-		m.Tags = append(m.Tags, string(r.lp()))
+	r := lp.NewReader(b)
+	m := Meta{Ref: secret.Ref{App: string(r.Field()), Env: string(r.Field()), Name: string(r.Field())}}
+	m.Created, m.Time, m.Flags, m.Size = r.U64(), r.U64(), r.U8(), r.U32()
+	copy(m.Device[:], r.Take(len(m.Device)))
+	m.From = string(r.Field())
+	for range r.Count(4) {
+		m.Tags = append(m.Tags, string(r.Field()))
 	}
-	if !r.bad && len(r.b) > 0 {
-		m.Origin = string(r.lp())
-		r.bad = r.bad || m.Origin == ""
+	empty := false
+	if !r.Bad() && len(r.Rest()) > 0 {
+		m.Origin = string(r.Field())
+		empty = m.Origin == ""
 	}
-	if !r.done() {
+	if !r.Done() || empty {
 		return Meta{}, ErrOpen
 	}
 	m.Tags = slices.Clip(m.Tags)

@@ -107,9 +107,9 @@ func TestManifestAgainstReference(t *testing.T) {
 		m, key := newManifest()
 		edit(m)
 		for _, second := range []bool{false, true} {
-			ours, theirs := m.Sign(key, nil), refManifest(m, key, nil)
+			ours, theirs := SignManifest(m, key, nil), refManifest(m, key, nil)
 			if second {
-				ours, theirs = m.Sign(key, master), refManifest(m, key, auth)
+				ours, theirs = SignManifest(m, key, master), refManifest(m, key, auth)
 			}
 			if !bytes.Equal(ours, theirs) {
 				t.Errorf("%s: the stored forms differ", what)
@@ -124,7 +124,7 @@ func TestManifestAgainstReference(t *testing.T) {
 	if ManifestHash([]byte("stored")) != h {
 		t.Error("ManifestHash")
 	}
-	refs := []EnvKeyRef{{EnvID{1}, 1, Hash{2}}, {EnvID{1}, 2, Hash{3}}}
+	refs := []EnvKeyRef{{Env: EnvID{1}, Epoch: 1, Sum: Hash{2}}, {Env: EnvID{1}, Epoch: 2, Sum: Hash{3}}}
 	var all []byte
 	for _, e := range refs {
 		all = append(append(append(all, e.Env[:]...), be32(int(e.Epoch))...), e.Sum[:]...)
@@ -239,4 +239,17 @@ func TestKitAgainstReference(t *testing.T) {
 			t.Errorf("%s: %v", theirs, err)
 		}
 	}
+}
+
+// newManifest returns a manifest with one of everything, and its signer's key.
+func newManifest() (*Manifest, ed25519.PrivateKey) {
+	pub, key, _ := ed25519.GenerateKey(nil)
+	return &Manifest{
+		Vault: VaultID{1}, Seq: 5, Prev: Hash{2}, Root: Hash{3}, Count: 4,
+		Slots:   []SlotRef{{ID: ID{5}, Version: 6, Suite: 1, Sum: Hash{7}, Auth: [32]byte{8}}},
+		Members: []Entity{{ID: ID{9}, Sum: Hash{10}}}, Machines: []Entity{{ID: ID{11}, Sum: Hash{12}}},
+		EnvKeys: Hash{13}, Devices: []Device{{ID: DeviceID{14}, Key: [32]byte(pub)}, {ID: DeviceID{15}, Key: [32]byte{16}}},
+		Blobs: []BlobRef{{Name: "policy", Version: 17, Sum: Hash{18}}}, Floor: 1,
+		Purged: []Purged{{Kind: 4, ID: ID{19}, Version: 20}}, Time: 21, Signer: DeviceID{14},
+	}, key
 }

@@ -1,5 +1,7 @@
 package seal
 
+import "github.com/opaquevault/ov/core/lp"
+
 // A Slot is the vault key under one password, parsed.
 type Slot struct {
 	Suite  Suite
@@ -16,21 +18,21 @@ type Slot struct {
 func SealSlot(m *Master, vault VaultID, suite Suite, id ID, version uint64, vk []byte) []byte {
 	p := Place{Vault: vault, ID: id, Version: version}
 	out := []byte{format, byte(suite), 0}
-	out = appendLP(out, m.AuthKey())
-	out = appendLP(out, m.commit)
-	return appendLP(out, sealBox(m.kek, p.aad(byte(suite), FieldSlot), vk))
+	out = lp.Append(out, m.AuthKey())
+	out = lp.Append(out, m.commit)
+	return lp.Append(out, sealBox(m.kek, p.aad(byte(suite), FieldSlot), vk))
 }
 
 // ParseSlot reads the stored form of a slot.
 func ParseSlot(data []byte) (*Slot, error) {
-	r := reader{b: data}
-	if v := r.u8(); !r.bad && v != format {
+	r := lp.NewReader(data)
+	if v := r.U8(); !r.Bad() && v != format {
 		return nil, ErrVersion
 	}
-	s := &Slot{Suite: Suite(r.u8())}
-	kind := r.u8()
-	s.Auth, s.commit, s.box = r.lp(), r.lp(), r.lp()
-	if !r.done() || len(s.Auth) != 32 {
+	s := &Slot{Suite: Suite(r.U8())}
+	kind := r.U8()
+	s.Auth, s.commit, s.box = r.Field(), r.Field(), r.Field()
+	if !r.Done() || len(s.Auth) != 32 {
 		return nil, ErrOpen
 	}
 	if kind != 0 {

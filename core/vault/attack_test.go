@@ -414,7 +414,7 @@ func TestAttack08ReplacedKeys(t *testing.T) {
 		m.Signer = seal.DeviceID{66}
 		m.Devices = append(m.Devices, seal.Device{ID: m.Signer, Key: [32]byte(strangerPub)})
 		edit(m)
-		data := m.Sign(stranger, nil)
+		data := seal.SignManifest(m, stranger, nil)
 		f.heads = func(h *blob.Head) { h.Seq, h.Manifest = m.Seq, data }
 	}
 	for what, edit := range map[string]func(*seal.Manifest){

@@ -181,7 +181,7 @@ func (t *tx) finish(master *seal.Master) (blob.Commit, *seal.Tree, error) {
 		m.Purged = append(m.Purged, seal.Purged{Kind: k.Kind, ID: k.ID, Version: k.Version})
 	}
 	return blob.Commit{
-		Base: s.head.Seq, Seq: m.Seq, Manifest: m.Sign(t.v.keys.device, master),
+		Base: s.head.Seq, Seq: m.Seq, Manifest: seal.SignManifest(m, t.v.keys.device, master),
 		Put: t.put, Purge: t.purge, Reset: t.reset,
 	}, tree, nil
 }

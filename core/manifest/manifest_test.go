@@ -1,4 +1,4 @@
-package seal
+package manifest
 
 import (
 	"bytes"
@@ -8,6 +8,22 @@ import (
 	"math/rand/v2"
 	"testing"
 )
+
+func newKey() ed25519.PrivateKey {
+	_, key, _ := ed25519.GenerateKey(nil)
+	return key
+}
+
+func public(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed25519.PublicKey) }
+
+// sign returns the stored form of m, signed by a device and, unless it is nil, by a password.
+func sign(m *Manifest, device, password ed25519.PrivateKey) []byte {
+	var auth []byte
+	if password != nil {
+		auth = ed25519.Sign(password, m.Body())
+	}
+	return m.Encode(ed25519.Sign(device, m.Body()), auth)
+}
 
 func newManifest() (*Manifest, ed25519.PrivateKey) {
 	pub, key, _ := ed25519.GenerateKey(nil)
@@ -23,8 +39,8 @@ func newManifest() (*Manifest, ed25519.PrivateKey) {
 
 func TestManifestRoundTrip(t *testing.T) {
 	m, key := newManifest()
-	data := m.Sign(key, nil)
-	got, err := ParseManifest(data)
+	data := sign(m, key, nil)
+	got, err := Parse(data)
 	if err != nil || fmt.Sprint(got) != fmt.Sprint(m) {
 		t.Fatalf("%v, %v", got, err)
 	}
@@ -32,13 +48,13 @@ func TestManifestRoundTrip(t *testing.T) {
 		for bit := range 8 {
 			d := bytes.Clone(data)
 			d[i] ^= 1 << bit
-			if _, err := ParseManifest(d); !errors.Is(err, ErrOpen) && !(i == 0 && errors.Is(err, ErrVersion)) {
+			if _, err := Parse(d); !errors.Is(err, ErrAltered) && !(i == 0 && errors.Is(err, ErrVersion)) {
 				t.Fatalf("byte %d bit %d: %v", i, bit, err)
 			}
 		}
 	}
 	for n := range data {
-		if _, err := ParseManifest(data[:n]); err == nil {
+		if _, err := Parse(data[:n]); err == nil {
 			t.Fatalf("cut at %d: accepted", n)
 		}
 	}
@@ -47,17 +63,15 @@ func TestManifestRoundTrip(t *testing.T) {
 // 8: a manifest by a stranger, or with a replaced device key or slot.
 func TestAttack08Stranger(t *testing.T) {
 	first, key := newManifest()
-	master, err := Derive(text("password"), NewKey(16), first.Vault, Suite1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first.Slots[0].Auth = [32]byte(master.AuthKey())
-	firstData := first.Sign(key, nil)
+	password := newKey()
+	first.Slots[0].Auth = [32]byte(public(password))
+	firstData := sign(first, key, nil)
 	strangerPub, stranger, _ := ed25519.GenerateKey(nil)
+	own := newKey()
 	next := func(edit func(*Manifest)) *Manifest {
 		m, _ := newManifest()
-		m.Devices[0].Key = [32]byte(key.Public().(ed25519.PublicKey))
-		m.Seq, m.Prev = first.Seq+1, ManifestHash(firstData)
+		m.Devices[0].Key = [32]byte(public(key))
+		m.Seq, m.Prev = first.Seq+1, Chain(firstData)
 		edit(m)
 		return m
 	}
@@ -66,25 +80,22 @@ func TestAttack08Stranger(t *testing.T) {
 		m.Signer = DeviceID{66}
 	}
 	for _, c := range []struct {
-		what   string
-		m      *Manifest
-		key    ed25519.PrivateKey
-		master *Master
-		parses bool
-		want   bool
+		what          string
+		m             *Manifest
+		key, password ed25519.PrivateKey
+		parses, want  bool
 	}{
 		{"the same device", next(func(*Manifest) {}), key, nil, true, true},
 		{"signed by another", next(func(*Manifest) {}), stranger, nil, false, false},
 		{"a signer that is not listed", next(func(m *Manifest) { m.Signer = DeviceID{99} }), key, nil, false, false},
 		{"a device that lists itself", next(enrol), stranger, nil, true, false},
-		{"a device that lists itself, with the password", next(enrol), stranger, master, true, true},
+		{"a device that lists itself, with the password", next(enrol), stranger, password, true, true},
 		{"a known device under another key", next(func(m *Manifest) { m.Devices[0].Key = [32]byte(strangerPub) }), stranger, nil, true, false},
-		{"the same, with the password", next(func(m *Manifest) { m.Devices[0].Key = [32]byte(strangerPub) }), stranger, master, true, false},
+		{"the same, with the password", next(func(m *Manifest) { m.Devices[0].Key = [32]byte(strangerPub) }), stranger, password, true, false},
 		{"its own password's slot", next(func(m *Manifest) {
 			enrol(m)
-			own := &Master{auth: NewKey(32)}
-			m.Slots[0].Auth = [32]byte(own.AuthKey())
-		}), stranger, &Master{auth: NewKey(32)}, true, false},
+			m.Slots[0].Auth = [32]byte(public(own))
+		}), stranger, own, true, false},
 		{"another vault", next(func(m *Manifest) { m.Vault = VaultID{9} }), key, nil, true, false},
 		{"a number left out", next(func(m *Manifest) { m.Seq++ }), key, nil, true, false},
 		{"the same number", next(func(m *Manifest) { m.Seq-- }), key, nil, true, false},
@@ -92,8 +103,8 @@ func TestAttack08Stranger(t *testing.T) {
 		{"a lower floor", next(func(m *Manifest) { m.Floor = 0 }), key, nil, true, false},
 		{"a higher floor", next(func(m *Manifest) { m.Floor = 2 }), key, nil, true, true},
 	} {
-		data := c.m.Sign(c.key, c.master)
-		m, err := ParseManifest(data)
+		data := sign(c.m, c.key, c.password)
+		m, err := Parse(data)
 		if (err == nil) != c.parses {
 			t.Errorf("%s: parses: %v", c.what, err)
 			continue

@@ -1,9 +1,11 @@
-package seal
+package manifest
 
 import (
 	"bytes"
 	"crypto/sha256"
 	"slices"
+
+	"github.com/opaquevault/ov/core/lp"
 )
 
 // Sum is the hash of what is stored of one thing.
@@ -12,7 +14,7 @@ func Sum(data []byte) Hash { return sha256.Sum256(data) }
 // Leaf is what the root covers of one thing: its labels as well as its sum, so
 // that a store cannot offer it under another kind, id, version or environment.
 func Leaf(kind uint8, env EnvID, id ID, version uint64, sum Hash) Hash {
-	return sha256.Sum256(LP([]byte("ov/v1/leaf"), []byte{kind}, env[:], id[:], u64(version), sum[:]))
+	return sha256.Sum256(lp.Join([]byte("ov/v1/leaf"), []byte{kind}, env[:], id[:], lp.U64(version), sum[:]))
 }
 
 // A Tree is the set of leaves that a store must hold, and the root over it: the
@@ -83,7 +85,7 @@ func (t *Tree) Count() uint64 { return t.n }
 // Root is SHA-256 over LP("ov/v1/root", count[8]) and the 256 bucket hashes.
 func (t *Tree) Root() (root Hash) {
 	h := sha256.New()
-	h.Write(LP([]byte("ov/v1/root"), u64(t.n)))
+	h.Write(lp.Join([]byte("ov/v1/root"), lp.U64(t.n)))
 	for i := range t.hashes {
 		h.Write(t.hashes[i][:])
 	}
