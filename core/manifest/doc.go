@@ -3,7 +3,8 @@
 // so that a server checks with it what it stores and cannot open.
 //
 //	manifest.go   parse, verify, and whether one manifest may follow another
-//	tree.go       the hash over everything that is stored
+//	tree.go       the hash over what is stored of one environment
+//	forest.go     the hash over everything that is stored
 //	principal.go  a machine or a member: its public keys and how far they reach
 //
 // core/seal/FORMAT.md lists the bytes.

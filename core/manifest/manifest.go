@@ -15,8 +15,9 @@ type Manifest struct {
 	Vault    VaultID
 	Seq      uint64
 	Prev     Hash   // Hash of the manifest before, zero for the first
-	Root     Hash   // over the sums of everything that is stored
+	Root     Hash   // over the sums of everything that is stored: RootOf(Groups)
 	Count    uint64 // of these
+	Groups   []Group
 	Slots    []SlotRef
 	Members  []Entity // people that environments are shared with
 	Machines []Entity // machine keys
@@ -81,6 +82,10 @@ func (m *Manifest) Body() []byte {
 	b = appendEntities(b, m.Members)
 	b = appendEntities(b, m.Machines)
 	b = append(b, m.EnvKeys[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(m.Groups)))
+	for _, g := range m.Groups {
+		b = appendGroup(b, g)
+	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(m.Devices)))
 	for _, d := range m.Devices {
 		b = append(b, d.ID[:]...)
@@ -171,6 +176,13 @@ func parseBody(body []byte) (*Manifest, bool) {
 	m.Members = entities(&r)
 	m.Machines = entities(&r)
 	copy(m.EnvKeys[:], r.Take(32))
+	for range r.Count(groupSize) {
+		var g Group
+		copy(g.Env[:], r.Take(16))
+		g.Count = r.U64()
+		copy(g.Root[:], r.Take(32))
+		m.Groups = append(m.Groups, g)
+	}
 	for range r.Count(16 + 32) {
 		var d Device
 		copy(d.ID[:], r.Take(16))
@@ -193,7 +205,7 @@ func parseBody(body []byte) (*Manifest, bool) {
 	}
 	m.Time = r.U64()
 	copy(m.Signer[:], r.Take(16))
-	return m, r.Done() && reset <= 1
+	return m, r.Done() && reset <= 1 && m.sound()
 }
 
 func entities(r *lp.Reader) []Entity {

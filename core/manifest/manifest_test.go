@@ -27,8 +27,10 @@ func sign(m *Manifest, device, password ed25519.PrivateKey) []byte {
 
 func newManifest() (*Manifest, ed25519.PrivateKey) {
 	pub, key, _ := ed25519.GenerateKey(nil)
+	groups := []Group{{Count: 1, Root: Hash{22}}, {Env: EnvID{23}, Count: 3, Root: Hash{24}}}
+	root, count := RootOf(groups)
 	return &Manifest{
-		Vault: VaultID{1}, Seq: 5, Prev: Hash{2}, Root: Hash{3}, Count: 4,
+		Vault: VaultID{1}, Seq: 5, Prev: Hash{2}, Root: root, Count: count, Groups: groups,
 		Slots:   []SlotRef{{ID: ID{5}, Version: 6, Suite: 1, Sum: Hash{7}, Auth: [32]byte{8}}},
 		Members: []Entity{{ID: ID{9}, Sum: Hash{10}}}, Machines: []Entity{{ID: ID{11}, Sum: Hash{12}}},
 		EnvKeys: Hash{13}, Devices: []Device{{ID: DeviceID{14}, Key: [32]byte(pub)}, {ID: DeviceID{15}, Key: [32]byte{16}}},

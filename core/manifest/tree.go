@@ -17,7 +17,7 @@ func Leaf(kind uint8, env EnvID, id ID, version uint64, sum Hash) Hash {
 	return sha256.Sum256(lp.Join([]byte("ov/v1/leaf"), []byte{kind}, env[:], id[:], lp.U64(version), sum[:]))
 }
 
-// A Tree is the set of leaves that a store must hold, and the root over it: the
+// A Tree is the set of leaves that a store must hold of a group, and the root over it: the
 // leaves in 256 buckets by their first byte, each sorted and hashed, and a hash
 // over the 256. A change costs one bucket, not the vault.
 type Tree struct {

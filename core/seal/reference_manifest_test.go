@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/opaquevault/ov/core/manifest"
 )
 
 // The second implementation, continued: what a whole vault is made of.
@@ -17,7 +19,7 @@ import (
 func be32(n int) []byte    { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
 func be64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-// refRoot is FORMAT.md, "Sums, leaves, root".
+// refRoot is FORMAT.md, "Sums, leaves, roots": the root of one group.
 func refRoot(leaves [][]byte) []byte {
 	h := sha256.New()
 	h.Write(refLP([]byte("ov/v1/root"), be64(uint64(len(leaves)))))
@@ -61,6 +63,12 @@ func refManifest(m *Manifest, device, auth ed25519.PrivateKey) []byte {
 		}
 	}
 	b.Write(m.EnvKeys[:])
+	b.Write(be32(len(m.Groups)))
+	for _, g := range m.Groups {
+		b.Write(g.Env[:])
+		b.Write(be64(g.Count))
+		b.Write(g.Root[:])
+	}
 	b.Write(be32(len(m.Devices)))
 	for _, d := range m.Devices {
 		b.Write(d.ID[:])
@@ -102,10 +110,11 @@ func TestManifestAgainstReference(t *testing.T) {
 		"empty":   func(m *Manifest) { *m = Manifest{Devices: m.Devices[:1], Signer: m.Signer} },
 		"several": func(m *Manifest) { m.Slots = append(m.Slots, m.Slots...); m.Purged = append(m.Purged, m.Purged...) },
 		"names":   func(m *Manifest) { m.Blobs = []BlobRef{{Name: ""}, {Name: "catalog", Version: 1 << 60}} },
-		"limits":  func(m *Manifest) { m.Seq, m.Count, m.Time = 1<<63, 1<<63, 1<<63 },
+		"limits":  func(m *Manifest) { m.Seq, m.Groups[0].Count, m.Groups[1].Count, m.Time = 1<<63, 1<<62, 1<<62, 1<<63 },
 	} {
 		m, key := newManifest()
 		edit(m)
+		sound(m)
 		for _, second := range []bool{false, true} {
 			ours, theirs := SignManifest(m, key, nil), refManifest(m, key, nil)
 			if second {
@@ -244,12 +253,33 @@ func TestKitAgainstReference(t *testing.T) {
 // newManifest returns a manifest with one of everything, and its signer's key.
 func newManifest() (*Manifest, ed25519.PrivateKey) {
 	pub, key, _ := ed25519.GenerateKey(nil)
-	return &Manifest{
-		Vault: VaultID{1}, Seq: 5, Prev: Hash{2}, Root: Hash{3}, Count: 4,
+	groups := []manifest.Group{{Count: 1, Root: Hash{22}}, {Env: EnvID{23}, Count: 3, Root: Hash{24}}}
+	m := &Manifest{
+		Vault: VaultID{1}, Seq: 5, Prev: Hash{2}, Groups: groups,
 		Slots:   []SlotRef{{ID: ID{5}, Version: 6, Suite: 1, Sum: Hash{7}, Auth: [32]byte{8}}},
 		Members: []Entity{{ID: ID{9}, Sum: Hash{10}}}, Machines: []Entity{{ID: ID{11}, Sum: Hash{12}}},
 		EnvKeys: Hash{13}, Devices: []Device{{ID: DeviceID{14}, Key: [32]byte(pub)}, {ID: DeviceID{15}, Key: [32]byte{16}}},
 		Blobs: []BlobRef{{Name: "policy", Version: 17, Sum: Hash{18}}}, Floor: 1,
 		Purged: []Purged{{Kind: 4, ID: ID{19}, Version: 20}}, Time: 21, Signer: DeviceID{14},
-	}, key
+	}
+	sound(m)
+	return m, key
+}
+
+// sound sets the root to that of the groups.
+func sound(m *Manifest) {
+	m.Root, m.Count = Hash(refRoots(m.Groups)), 0
+	for _, g := range m.Groups {
+		m.Count += g.Count
+	}
+}
+
+// refRoots is FORMAT.md, "Sums, leaves, roots": the root over all groups.
+func refRoots(groups []manifest.Group) []byte {
+	b := refLP([]byte("ov/v1/roots"), be64(uint64(len(groups))))
+	for _, g := range groups {
+		b = append(append(append(b, g.Env[:]...), be64(g.Count)...), g.Root[:]...)
+	}
+	sum := sha256.Sum256(b)
+	return sum[:]
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/manifest"
 	"github.com/opaquevault/ov/core/seal"
 )
 
@@ -104,7 +105,7 @@ func parseBackup(r *bufio.Reader) (*Backup, error) {
 	if b.m, err = seal.ParseManifest(b.manifest); err != nil {
 		return nil, manifestError(err)
 	}
-	var leaves []seal.Hash
+	leaves := manifest.Leaves{}
 	for {
 		rec, err := readRecord(r)
 		if errors.Is(err, io.EOF) {
@@ -113,11 +114,10 @@ func parseBackup(r *bufio.Reader) (*Backup, error) {
 			return nil, err
 		}
 		rec.Sum = seal.Sum(rec.Data)
-		leaves = append(leaves, entry{group: rec.Group, sum: rec.Sum}.leaf(rec.Key))
+		leaves.Add(rec.Group, entry{group: rec.Group, sum: rec.Sum}.leaf(rec.Key))
 		b.records = append(b.records, rec)
 	}
-	tree, ok := seal.NewTree(leaves)
-	if !ok || tree.Count() != b.m.Count || tree.Root() != b.m.Root {
+	if forest, ok := manifest.NewForest(leaves); !ok || !forest.Is(b.m) {
 		return nil, fmt.Errorf("check records against the manifest: %w", ErrTampered)
 	}
 	b.Vault, b.Seq, b.Records = fmt.Sprintf("%x", b.m.Vault), b.m.Seq, len(b.records)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/manifest"
 	"github.com/opaquevault/ov/core/seal"
 	"github.com/opaquevault/ov/core/secret"
 )
@@ -125,8 +126,8 @@ func vacant(ctx context.Context, st blob.Store, dir string) error {
 // nobody yet.
 func firstState(dev *device, key ed25519.PrivateKey) *state {
 	m := &seal.Manifest{Vault: dev.vault, Devices: []seal.Device{{ID: dev.id, Key: [32]byte(key.Public().(ed25519.PublicKey))}}}
-	tree, _ := seal.NewTree(nil)
-	m.Root = tree.Root()
+	m.Root, _ = manifest.RootOf(nil)
+	m.EnvKeys = seal.EnvKeysHash(nil)
 	s, err := newState(blob.Head{}, m, nil)
 	if err != nil {
 		panic("vault: an empty state is sound: " + err.Error())

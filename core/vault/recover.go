@@ -90,14 +90,14 @@ func (v *Vault) enrol(ctx context.Context, dev *device, master *seal.Master) err
 	}
 	t := v.begin()
 	t.next.Devices = append(t.next.Devices, seal.Device{ID: dev.id, Key: [32]byte(v.keys.device.Public().(ed25519.PublicKey))})
-	c, tree, err := t.finish(master)
+	c, forest, err := t.finish(master)
 	if err != nil {
 		return err
 	}
 	if err := v.st.Commit(ctx, c); err != nil {
 		return storeError("write", err)
 	}
-	return v.applied(c, t, tree)
+	return v.applied(c, t, forest)
 }
 
 // Destroy removes the vault's files from dir: without the Secret Key in them

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/manifest"
 	"github.com/opaquevault/ov/core/seal"
 	"github.com/opaquevault/ov/core/secret"
 )
@@ -17,10 +19,11 @@ import (
 type state struct {
 	head     blob.Head
 	manifest *seal.Manifest
-	tree     *seal.Tree
+	forest   *manifest.Forest
 	entries  map[blob.Key]entry
-	secrets  map[seal.ID][]uint64     // versions of each, ascending
-	groups   map[seal.EnvID][]seal.ID // secrets of each environment
+	secrets  map[seal.ID][]uint64                // versions of each, ascending
+	groups   map[seal.EnvID][]seal.ID            // secrets of each environment
+	keys     map[seal.EnvID]map[uint64]seal.Hash // stored environment keys by epoch
 	envs     []seal.Env
 	list     uint64 // version of the list of environments
 	names    *nameCache
@@ -49,19 +52,20 @@ func newState(head blob.Head, m *seal.Manifest, entries []blob.Entry) (*state, e
 		entries: make(map[blob.Key]entry, len(entries)),
 		secrets: map[seal.ID][]uint64{},
 		groups:  map[seal.EnvID][]seal.ID{},
+		keys:    map[seal.EnvID]map[uint64]seal.Hash{},
 		names:   &nameCache{m: map[seal.ID]named{}},
 	}
-	leaves := make([]seal.Hash, 0, len(entries))
+	leaves := manifest.Leaves{}
 	for _, e := range entries {
 		here := entry{group: e.Group, sum: e.Sum}
 		s.add(e.Key, here)
-		leaves = append(leaves, here.leaf(e.Key))
+		leaves.Add(e.Group, here.leaf(e.Key))
 	}
-	tree, ok := seal.NewTree(leaves)
-	if !ok || tree.Count() != m.Count || tree.Root() != m.Root {
+	forest, ok := manifest.NewForest(leaves)
+	if !ok || !forest.Is(m) || s.envKeys(nil, nil) != m.EnvKeys {
 		return s, fmt.Errorf("check the store against its manifest: %w", ErrTampered)
 	}
-	s.tree = tree
+	s.forest = forest
 	return s, nil
 }
 
@@ -78,6 +82,11 @@ func (s *state) add(k blob.Key, e entry) {
 		vs := s.secrets[k.ID]
 		i, _ := slices.BinarySearch(vs, k.Version)
 		s.secrets[k.ID] = slices.Insert(vs, i, k.Version)
+	case seal.KindEnvKey:
+		if s.keys[e.group] == nil {
+			s.keys[e.group] = map[uint64]seal.Hash{}
+		}
+		s.keys[e.group][k.Version] = e.sum
 	case seal.KindList:
 		s.list = max(s.list, k.Version)
 	}
@@ -86,6 +95,9 @@ func (s *state) add(k blob.Key, e entry) {
 func (s *state) remove(k blob.Key) {
 	e := s.entries[k]
 	delete(s.entries, k)
+	if k.Kind == seal.KindEnvKey {
+		delete(s.keys[e.group], k.Version)
+	}
 	if k.Kind != seal.KindSecret {
 		return
 	}
@@ -170,4 +182,28 @@ func storeError(verb string, err error) error {
 		}
 	}
 	return fmt.Errorf("%s vault: %w", verb, err)
+}
+
+// envKeys hashes the environment keys that are stored once purge is gone and
+// put is there.
+func (s *state) envKeys(purge []blob.Key, put []blob.Record) seal.Hash {
+	var refs []seal.EnvKeyRef
+	for env, keys := range s.keys {
+		for epoch, sum := range keys {
+			if !slices.ContainsFunc(purge, func(k blob.Key) bool {
+				return k.Kind == seal.KindEnvKey && s.entries[k].group == env && k.Version == epoch
+			}) {
+				refs = append(refs, seal.EnvKeyRef{Env: env, Epoch: uint32(epoch), Sum: sum})
+			}
+		}
+	}
+	for i := range put {
+		if r := &put[i]; r.Kind == seal.KindEnvKey {
+			refs = append(refs, seal.EnvKeyRef{Env: r.Group, Epoch: uint32(r.Version), Sum: r.Sum})
+		}
+	}
+	slices.SortFunc(refs, func(a, b seal.EnvKeyRef) int {
+		return cmp.Or(bytes.Compare(a.Env[:], b.Env[:]), cmp.Compare(a.Epoch, b.Epoch))
+	})
+	return seal.EnvKeysHash(refs)
 }

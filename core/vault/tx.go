@@ -1,12 +1,12 @@
 package vault
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/manifest"
 	"github.com/opaquevault/ov/core/seal"
 	"github.com/opaquevault/ov/core/secret"
 )
@@ -161,12 +161,12 @@ func (t *tx) putBlob(vk []byte, name string, plain []byte) {
 
 // finish seals the list if it changed, and signs the manifest. It returns the
 // commit and the tree that it leads to.
-func (t *tx) finish(master *seal.Master) (blob.Commit, *seal.Tree, error) {
+func (t *tx) finish(master *seal.Master) (blob.Commit, *manifest.Forest, error) {
 	if t.envs != nil {
 		t.putList(t.v.keys.vk, t.envs)
 	}
 	s := t.v.state
-	tree, err := t.tree()
+	forest, err := t.forest()
 	if err != nil {
 		return blob.Commit{}, nil, err
 	}
@@ -175,7 +175,8 @@ func (t *tx) finish(master *seal.Master) (blob.Commit, *seal.Tree, error) {
 	if m.Prev = (seal.Hash{}); s.head.Seq > 0 {
 		m.Prev = seal.ManifestHash(s.head.Manifest)
 	}
-	m.Root, m.Count, m.EnvKeys = tree.Root(), tree.Count(), t.envKeys()
+	m.Groups, m.EnvKeys = forest.Groups(), t.envKeys()
+	m.Root, m.Count = manifest.RootOf(m.Groups)
 	m.Time, m.Signer, m.Reset = t.now(), t.v.device, t.reset
 	for _, k := range t.purge {
 		m.Purged = append(m.Purged, seal.Purged{Kind: k.Kind, ID: k.ID, Version: k.Version})
@@ -183,47 +184,35 @@ func (t *tx) finish(master *seal.Master) (blob.Commit, *seal.Tree, error) {
 	return blob.Commit{
 		Base: s.head.Seq, Seq: m.Seq, Manifest: seal.SignManifest(m, t.v.keys.device, master),
 		Put: t.put, Purge: t.purge, Reset: t.reset,
-	}, tree, nil
+	}, forest, nil
 }
 
-// tree is the state's tree with this tx's changes.
-func (t *tx) tree() (*seal.Tree, error) {
-	var add, remove []seal.Hash
+// forest is the state's forest with this tx's changes.
+func (t *tx) forest() (*manifest.Forest, error) {
+	add, remove := manifest.Leaves{}, manifest.Leaves{}
 	for i := range t.put {
 		r := &t.put[i]
-		add = append(add, entry{group: r.Group, sum: r.Sum}.leaf(r.Key))
+		add.Add(r.Group, entry{group: r.Group, sum: r.Sum}.leaf(r.Key))
 	}
-	from := t.v.state.tree
+	from := t.v.state.forest
 	if t.reset {
-		from, _ = seal.NewTree(nil)
+		from = &manifest.Forest{}
 	}
 	for _, k := range t.purge {
-		remove = append(remove, t.v.state.entries[k].leaf(k))
+		e := t.v.state.entries[k]
+		remove.Add(e.group, e.leaf(k))
 	}
-	tree, ok := from.Change(add, remove)
+	forest, ok := from.Change(add, remove)
 	if !ok {
 		return nil, fmt.Errorf("write vault: a version is there already: %w", ErrConflict)
 	}
-	return tree, nil
+	return forest, nil
 }
 
 // envKeys hashes the environment keys that are stored after this tx.
 func (t *tx) envKeys() seal.Hash {
-	var refs []seal.EnvKeyRef
-	if !t.reset {
-		for k, e := range t.v.state.entries {
-			if k.Kind == seal.KindEnvKey && !slices.Contains(t.purge, k) {
-				refs = append(refs, seal.EnvKeyRef{Env: e.group, Epoch: uint32(k.Version), Sum: e.sum})
-			}
-		}
+	if t.reset {
+		return (&state{}).envKeys(nil, t.put)
 	}
-	for i := range t.put {
-		if r := &t.put[i]; r.Kind == seal.KindEnvKey {
-			refs = append(refs, seal.EnvKeyRef{Env: r.Group, Epoch: uint32(r.Version), Sum: r.Sum})
-		}
-	}
-	slices.SortFunc(refs, func(a, b seal.EnvKeyRef) int {
-		return cmp.Or(bytes.Compare(a.Env[:], b.Env[:]), cmp.Compare(a.Epoch, b.Epoch))
-	})
-	return seal.EnvKeysHash(refs)
+	return t.v.state.envKeys(t.purge, t.put)
 }

@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"github.com/opaquevault/ov/core/blob"
-	"github.com/opaquevault/ov/core/seal"
+	"github.com/opaquevault/ov/core/manifest"
 )
 
 // maxBatch is how many waiting writes one commit takes.
@@ -104,7 +104,7 @@ func (v *Vault) tryCommit(ctx context.Context, batch []*write) error {
 		v.mu.RUnlock()
 		return nil
 	}
-	c, tree, err := t.finish(nil)
+	c, forest, err := t.finish(nil)
 	v.mu.RUnlock()
 	if err != nil {
 		return err
@@ -112,11 +112,11 @@ func (v *Vault) tryCommit(ctx context.Context, batch []*write) error {
 	if err := v.st.Commit(ctx, c); err != nil {
 		return storeError("write", err)
 	}
-	return v.applied(c, t, tree)
+	return v.applied(c, t, forest)
 }
 
 // applied makes the state that of commit c, which is durable, and remembers it.
-func (v *Vault) applied(c blob.Commit, t *tx, tree *seal.Tree) error {
+func (v *Vault) applied(c blob.Commit, t *tx, forest *manifest.Forest) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.keys == nil {
@@ -139,7 +139,7 @@ func (v *Vault) applied(c blob.Commit, t *tx, tree *seal.Tree) error {
 	for id, n := range t.names {
 		s.names.put(id, n)
 	}
-	s.head, s.manifest, s.tree = blob.Head{Seq: c.Seq, Manifest: c.Manifest}, &t.next, tree
+	s.head, s.manifest, s.forest = blob.Head{Seq: c.Seq, Manifest: c.Manifest}, &t.next, forest
 	if err := writeSeen(v.dir, s.mark(v.vault), v.keys, false); err != nil {
 		return fmt.Errorf("stored, but: %w", err)
 	}
