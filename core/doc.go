@@ -9,6 +9,7 @@
 //	encode    the spellings of a value: exact, encoded, squeezed; what is specific to it
 //	rule      the streaming engine of pattern scanners: keywords, windows, hold-back
 //	proc      a child process that behaves as if ov were not there; no secrets here
+//	crash     what is seen of a program of ours that fails: where, and nothing it holds
 //	agent     what clients say to ov-agent, the one program that holds keys; serve answers
 //	policy    who may use which secret for what: rules, first match wins
 //	vault     names to sealed records and back

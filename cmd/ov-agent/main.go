@@ -21,10 +21,15 @@ import (
 	"github.com/opaquevault/ov/core/agent/serve/lockmem"
 	"github.com/opaquevault/ov/core/blob"
 	"github.com/opaquevault/ov/core/blob/sqlite"
+	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/encode"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stderr)) }
+func main() {
+	crash.Contain(nil)
+	defer crash.Exit()
+	os.Exit(run(os.Args[1:], os.Stderr))
+}
 
 // options are the command line: written by clients, not by people.
 type options struct {
@@ -40,7 +45,6 @@ func run(args []string, stderr io.Writer) int {
 		return 2
 	}
 	// 1. Nobody looks into this process, and nothing it makes is for others.
-	debug.SetTraceback("none")
 	syscall.Umask(0o077)
 	if err := lockmem.Harden(); err != nil {
 		fmt.Fprintln(stderr, "ov-agent:", err)
@@ -156,7 +160,7 @@ func relock(o options, socket *serve.Socket) {
 	if err == nil {
 		number := func(f *os.File) string { return strconv.Itoa(int(f.Fd())) }
 		argv := []string{os.Args[0], "--home", o.home, "--listener-fd", number(files[0]), "--lock-fd", number(files[1])}
-		syscall.Exec(self(), argv, os.Environ()) // returns only when it fails
+		crash.Exec(self(), argv, os.Environ()) // returns only when it fails
 	}
 	runtime.KeepAlive(files)
 	socket.Close()

@@ -17,10 +17,13 @@ import (
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
+	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/proc"
 )
 
 func main() {
+	crash.Contain(nil)
+	defer crash.Exit()
 	proc.Harden()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

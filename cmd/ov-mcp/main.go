@@ -17,6 +17,7 @@ import (
 	"github.com/opaquevault/ov/cmd/ov-mcp/stdio"
 	"github.com/opaquevault/ov/cmd/ov-mcp/tools"
 	"github.com/opaquevault/ov/core/config"
+	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/scan"
 )
@@ -40,6 +41,8 @@ func main() {
 	if code, ok := proc.Reexec(); ok {
 		os.Exit(code)
 	}
+	crash.Contain(nil)
+	defer crash.Exit()
 	os.Exit(run(os.Args[1:]))
 }
 

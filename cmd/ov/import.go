@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/crash"
 )
 
 // importCmd and providerCmd hand everything over to ov-import, which takes this
@@ -28,7 +28,7 @@ func (c *cli) handedOver(verb, short string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		err = syscall.Exec(path, append([]string{"ov-import", verb}, args...), os.Environ())
+		err = crash.Exec(path, append([]string{"ov-import", verb}, args...), os.Environ())
 		return fmt.Errorf("start %q: %w", path, err)
 	}}
 }

@@ -7,16 +7,20 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/opaquevault/ov/core/config"
+	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/proc"
 )
 
@@ -24,8 +28,24 @@ func main() {
 	if code, ok := proc.Reexec(); ok {
 		os.Exit(code)
 	}
-	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+	// Before anything of ours is open: the pipes of a shell's <(...) are found by their numbers.
+	pipes := proc.NamedPipes(os.Args[1:])
+	ctx, end := context.WithCancelCause(context.Background())
+	crash.Contain(func(s os.Signal) {
+		end(fmt.Errorf("%w: %v", errSignal, s))
+		time.Sleep(patience) // for the child's end and the audit record
+		os.Exit(crash.Status)
+	})
+	defer crash.Exit()
+
+	os.Exit(run(ctx, os.Args[1:], pipes, streams{os.Stdin, os.Stdout, os.Stderr}))
 }
+
+// errSignal is why a command ends that was sent a signal of a fault.
+var errSignal = errors.New("ended by a signal")
+
+// patience is how long it has for that.
+const patience = 5 * time.Second
 
 // streams are what the process was started with.
 type streams struct{ in, out, err *os.File }
@@ -40,8 +60,8 @@ type cli struct {
 }
 
 // run is the whole program: arguments and streams in, exit status out.
-func run(args []string, s streams) int {
-	c := &cli{streams: s, pipes: proc.NamedPipes(args)} // before anything of ours is open
+func run(ctx context.Context, args []string, pipes []int, s streams) int {
+	c := &cli{streams: s, pipes: pipes}
 	// Without a handler a broken pipe on stdout would end ov before the audit
 	// record is complete; ignoring the signal would pass that on to children.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -50,7 +70,7 @@ func run(args []string, s streams) int {
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	cmd, err := root.ExecuteContextC(context.Background())
+	cmd, err := root.ExecuteContextC(ctx)
 	return c.report(cmd, err)
 }
 

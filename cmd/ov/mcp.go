@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/crash"
 )
 
 // mcpCmd hands everything over to ov-mcp, which takes this process's place:
@@ -56,6 +56,6 @@ func (c *cli) becomeMCP(args []string) error {
 	if err != nil {
 		return err
 	}
-	err = syscall.Exec(path, append([]string{"ov-mcp", "--home", home}, args...), os.Environ())
+	err = crash.Exec(path, append([]string{"ov-mcp", "--home", home}, args...), os.Environ())
 	return fmt.Errorf("start %q: %w", path, err)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/redact"
 )
@@ -24,13 +25,18 @@ var (
 // grace is the time between TERM and KILL.
 const grace = 2 * time.Second
 
+// headStart is how long a child runs before the set of its needles is built, should it not print before: the build takes
+// every processor for longer than a short, silent command takes in all.
+const headStart = 2 * time.Millisecond
+
 // attend passes on the child's output until the child has ended and its output
 // is empty. The first failure ends the child.
-func (r *Request) attend(ctx context.Context, p *proc.Process, streams []*stream) (proc.Status, error) {
+func (r *Request) attend(ctx context.Context, p *proc.Process, streams []*stream, building *redact.Build) (proc.Status, error) {
 	passed := make(chan error, len(streams))
 	for _, s := range streams {
 		go func() { passed <- s.pass() }()
 	}
+	defer time.AfterFunc(headStart, building.Start).Stop()
 	var timeout <-chan time.Time
 	if r.Timeout > 0 {
 		t := time.NewTimer(r.Timeout)
@@ -44,7 +50,7 @@ func (r *Request) attend(ctx context.Context, p *proc.Process, streams []*stream
 			go p.Kill(cmp.Or(r.Grace, grace))
 		}
 	}
-	cancelled, ended := ctx.Done(), p.Done()
+	cancelled, ended, built := ctx.Done(), p.Done(), building.Done()
 	for open := len(streams); open > 0 || ended != nil; {
 		select {
 		case err := <-passed:
@@ -52,9 +58,14 @@ func (r *Request) attend(ctx context.Context, p *proc.Process, streams []*stream
 			end(err)
 		case <-ended:
 			ended = nil
+		case <-built:
+			built = nil
+			if _, err := building.Set(); err != nil { // nothing has been passed on, and nothing will be
+				end(fmt.Errorf("%w: %w", ErrMasking, err))
+			}
 		case <-cancelled:
 			cancelled = nil
-			end(ctx.Err())
+			end(context.Cause(ctx))
 		case <-timeout:
 			end(fmt.Errorf("run %q: %w: after %v", r.Argv[0], ErrTimeout, r.Timeout))
 		}
@@ -66,35 +77,37 @@ func (r *Request) attend(ctx context.Context, p *proc.Process, streams []*stream
 	return status, errors.Join(err, p.Close())
 }
 
-// streams puts a writer that masks behind each of the child's outputs.
-func (r *Request) streams(p *proc.Process, set *redact.Set) []*stream {
+// streams puts masking behind each of the child's outputs.
+func (r *Request) streams(p *proc.Process, building *redact.Build) []*stream {
 	var all []*stream
-	if p.Stdout != nil {
-		all = append(all, r.newOutput(p.Stdout, set))
+	add := func(pipe io.Reader, dst io.Writer) *stream {
+		s := &stream{pipe: pipe, sink: &sink{dst: dst}, set: building.Set}
+		if pipe != nil {
+			all = append(all, s)
+		}
+		return s
 	}
-	if p.Stderr != nil {
-		all = append(all, newStream(p.Stderr, r.Stderr, set))
-	}
-	if p.Tty != nil {
-		all = append(all, newStream(p.Tty, r.Terminal.Device, set))
-	}
-	if r.Terminal != nil { // the terminal's stream is the last but for Stdout, when it is that
-		s := all[len(all)-1]
+	add(p.Stdout, r.Stdout).frames = r.Frames
+	add(p.Stderr, r.Stderr)
+	if r.Terminal != nil {
+		add(p.Tty, r.Terminal.Device)
+		s := all[len(all)-1] // the terminal's stream is the last but for Stdout, when it is that
 		if r.Terminal.Stdout {
 			s = all[0]
 		}
-		if w, ok := s.mask.(*redact.Writer); ok {
-			s.pipe = &echoing{s.pipe, w, r.keys}
-		}
+		s.keys = r.keys
 	}
 	return all
 }
 
 // A stream masks one of the child's outputs.
 type stream struct {
-	pipe io.Reader
-	mask masker
-	sink *sink
+	pipe   io.Reader
+	sink   *sink
+	set    func() (*redact.Set, error) // waits until it is built
+	frames bool                        // it carries JSON messages
+	keys   *typed                      // on the terminal that it is, or nil
+	mask   masker                      // nil before the first byte
 }
 
 // masker is a *redact.Writer or a *redact.Frames.
@@ -105,35 +118,21 @@ type masker interface {
 	Counts() []redact.Count
 }
 
-// newOutput is the stream of the child's standard output.
-func (r *Request) newOutput(pipe io.Reader, set *redact.Set) *stream {
-	s := newStream(pipe, r.Stdout, set)
-	if r.Frames {
-		s.mask = redact.NewFrames(s.sink, set)
-	}
-	return s
-}
-
-func newStream(pipe io.Reader, dst io.Writer, set *redact.Set) *stream {
-	s := &sink{dst: dst}
-	return &stream{pipe, redact.NewWriter(s, set, nil), s}
-}
+// firstRead is how much of an output may come before there is a set to mask it.
+const firstRead = 4 << 10
 
 // pass masks all of the pipe. A reader of ours that went away is no failure: the
 // pipe is closed, so that the child meets it as it would have without us.
 func (s *stream) pass() (err error) {
 	defer func() {
 		if bug := recover(); bug != nil { // a bug in masking must not become a leak
-			err = fmt.Errorf("%w: %v", ErrMasking, bug)
+			err = fmt.Errorf("%w: %w", ErrMasking, crash.Error(bug))
 		}
 		if err != nil || s.sink.err != nil {
 			closePipe(s.pipe)
 		}
 	}()
-	_, err = s.mask.ReadFrom(s.pipe)
-	if err == nil {
-		err = s.mask.Close()
-	}
+	err = s.passAll()
 	switch {
 	case errors.Is(s.sink.err, syscall.EPIPE):
 		return nil
@@ -142,6 +141,56 @@ func (s *stream) pass() (err error) {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrMasking, err)
 	}
+	return nil
+}
+
+// passAll waits for the set only if there is something to mask.
+func (s *stream) passAll() error {
+	first := make([]byte, firstRead)
+	n, err := readSome(s.pipe, first)
+	if err == io.EOF && n == 0 {
+		return nil
+	}
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if err := s.open(); err != nil {
+		return err
+	}
+	_, err = s.mask.Write(first[:n])
+	clear(first)
+	if err != nil {
+		return err
+	}
+	if _, err := s.mask.ReadFrom(s.pipe); err != nil {
+		return err
+	}
+	return s.mask.Close()
+}
+
+// readSome reads once, what there is.
+func readSome(r io.Reader, b []byte) (n int, err error) {
+	for n == 0 && err == nil {
+		n, err = r.Read(b)
+	}
+	return n, err
+}
+
+// open makes the masker: the one way by which a byte reaches the sink.
+func (s *stream) open() error {
+	set, err := s.set()
+	switch {
+	case err != nil:
+		return err
+	case s.frames:
+		s.mask = redact.NewFrames(s.sink, set)
+		return nil
+	}
+	w := redact.NewWriter(s.sink, set, nil)
+	if s.keys != nil {
+		s.pipe = &echoing{s.pipe, w, s.keys}
+	}
+	s.mask = w
 	return nil
 }
 
@@ -169,6 +218,9 @@ func (s *sink) Write(b []byte) (int, error) {
 func counts(streams []*stream) []agent.Count {
 	var all []agent.Count
 	for _, s := range streams {
+		if s.mask == nil { // nothing came
+			continue
+		}
 	next:
 		for _, c := range s.mask.Counts() {
 			n := agent.Count{Name: c.Name, Lane: c.Lane.String(), Rule: c.Rule, N: c.N}

@@ -125,7 +125,12 @@ func (x *trial) child(name string) *trial {
 }
 
 func (x *trial) run() (int, error) {
+	wiped := make(chan struct{})
+	x.req.wiped = sync.OnceFunc(func() { close(wiped) })
 	code, err := Run(x.ctx, x.agent, x.req)
+	if len(x.agent.granted) > 0 {
+		<-wiped
+	}
 	for name, value := range x.agent.secrets {
 		if strings.HasPrefix(name, "plain:") || len(value) < secret.MinMaskable {
 			continue

@@ -18,7 +18,8 @@ func Mask(ctx context.Context, a Agent, space secret.Ref, o redact.Options, in i
 	if err != nil {
 		return err
 	}
-	defer grant.Wipe()
+	var building *redact.Build
+	defer func() { (&Request{}).wipe(grant, building) }()
 	proc.Harden()
 	var needles []redact.Needle
 	for _, s := range grant.Secrets {
@@ -26,11 +27,10 @@ func Mask(ctx context.Context, a Agent, space secret.Ref, o redact.Options, in i
 			needles = append(needles, redact.Needle{Name: s.Ref.Name, Value: s.Value})
 		}
 	}
-	set, err := redact.Compile(needles, o)
-	if err != nil {
+	if building, err = redact.Begin(needles, o); err != nil {
 		return err
 	}
-	s := newStream(in, out, set)
+	s := &stream{pipe: in, sink: &sink{dst: out}, set: building.Set}
 	done := agent.Completion{GrantID: grant.ID}
 	if err = s.pass(); err != nil {
 		done.Failure = failure(err)

@@ -67,6 +67,7 @@ type Request struct {
 
 	templated map[secret.Ref]bool // what the templates name
 	keys      *typed              // on the terminal
+	wiped     func()              // hears when no value is left; for tests
 }
 
 // A Report is what came of a Run whose child was started.
@@ -101,7 +102,8 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer grant.Wipe()
+	var building *redact.Build
+	defer func() { r.wipe(grant, building) }()
 	proc.Harden() // from here on this process holds values; the agent has looked at it by now
 	done := agent.Completion{GrantID: grant.ID}
 	defer func() { r.complete(ctx, a, done, err) }()
@@ -112,9 +114,9 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 	}
 	defer given.Close()
 	r.Opened(len(grant.Secrets))
-	// 4. Masking stands before there is anything to mask.
-	set, err := redact.Compile(given.needles, r.Redact)
-	if err != nil {
+	// 4. Masking stands before there is anything to mask: the needles are taken here, or no child starts. Their
+	// set is built while the child begins to run; the first byte that it prints waits for it.
+	if building, err = redact.Begin(given.needles, r.Redact); err != nil {
 		return 0, err
 	}
 	// 5. Start the child. stdin is its own.
@@ -123,8 +125,8 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 		return 0, err
 	}
 	// 6. Mask until its output ends; whatever fails ends the child.
-	streams := r.streams(p, set)
-	status, err := r.attend(ctx, p, streams)
+	streams := r.streams(p, building)
+	status, err := r.attend(ctx, p, streams, building)
 	// 7. Report what was masked.
 	done.Exit, done.Masked = status.Exit(), counts(streams)
 	if r.Report != nil {
@@ -132,6 +134,30 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 	}
 	r.sweep(given, &done)
 	return done.Exit, err
+}
+
+// wipe zeroes the values of a grant, after a build that still reads them. Nobody waits for that.
+func (r *Request) wipe(g *agent.Grant, building *redact.Build) {
+	zero := func() {
+		g.Wipe()
+		if r.wiped != nil {
+			r.wiped()
+		}
+	}
+	if building == nil {
+		zero()
+		return
+	}
+	building.Cancel()
+	select {
+	case <-building.Done():
+		zero()
+	default:
+		go func() {
+			<-building.Done()
+			zero()
+		}()
+	}
 }
 
 // sweep counts the secrets that the child has left behind. What looks like one by

@@ -221,7 +221,7 @@ func TestBugInMaskingIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := newStream(panicking{}, io.Discard, set).pass(); !errors.Is(err, ErrMasking) {
+	if err := (&stream{pipe: panicking{}, sink: &sink{dst: io.Discard}, set: func() (*redact.Set, error) { return set, nil }}).pass(); !errors.Is(err, ErrMasking) {
 		t.Errorf("got %v, want ErrMasking", err)
 	}
 }

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ type Session struct {
 	a                Agent
 	r                Request
 	grant            string
-	set              *redact.Set
+	set              func() (*redact.Set, error)
 	shell            *proc.Session
 	names, variables []string
 	expires          time.Time
@@ -43,7 +44,8 @@ func OpenSession(ctx context.Context, a Agent, r Request, limits proc.Limits) (_
 			return nil, err
 		}
 	}
-	defer grant.Wipe()
+	var building *redact.Build
+	defer func() { r.wipe(grant, building) }()
 	proc.Harden() // for good: a session's needles stay
 	s := &Session{a: a, r: r, grant: grant.ID}
 	s.r.Nothing = false // each command is declared, and completed, even if there is no secret
@@ -57,9 +59,11 @@ func OpenSession(ctx context.Context, a Agent, r Request, limits proc.Limits) (_
 		return nil, err
 	}
 	s.names, s.variables = given.names(), given.variables()
-	if s.set, err = redact.Compile(given.needles, r.Redact); err != nil {
+	if building, err = redact.Begin(given.needles, r.Redact); err != nil {
 		return nil, err
 	}
+	building.Start()
+	s.set = building.Set
 	s.shell, err = proc.StartSession(proc.Spec{Path: path, Env: given.env, Dir: r.Dir}, limits)
 	s.expires = time.Now().Add(limits.Hard)
 	return s, err
@@ -95,7 +99,11 @@ func (s *Session) Run(ctx context.Context, c Command) (Report, error) {
 		ctx, stop = context.WithTimeoutCause(ctx, c.Timeout, ErrTimeout)
 		defer stop()
 	}
-	out, errs := newStream(nil, c.Stdout, s.set), newStream(nil, c.Stderr, s.set)
+	out, errs, err := s.streams(c)
+	if err != nil {
+		s.r.complete(ctx, s.a, done, err)
+		return Report{}, err
+	}
 	status, err := s.shell.Run(ctx, c.Argv, out.mask, errs.mask)
 	err = errors.Join(err, closeMask(out), closeMask(errs))
 	if errors.Is(context.Cause(ctx), ErrTimeout) {
@@ -104,6 +112,15 @@ func (s *Session) Run(ctx context.Context, c Command) (Report, error) {
 	done.Exit, done.Masked = status.Exit(), counts([]*stream{out, errs})
 	s.r.complete(ctx, s.a, done, err)
 	return Report{status, s.names, done.Masked}, err
+}
+
+// streams are the command's outputs, masked. Before the set is built none can run.
+func (s *Session) streams(c Command) (out, errs *stream, err error) {
+	out, errs = &stream{sink: &sink{dst: c.Stdout}, set: s.set}, &stream{sink: &sink{dst: c.Stderr}, set: s.set}
+	if err := cmp.Or(out.open(), errs.open()); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrMasking, err)
+	}
+	return out, errs, nil
 }
 
 func closeMask(s *stream) error {

@@ -71,20 +71,17 @@ func Compile(needles []Needle, o Options) (*Set, error) {
 }
 
 func compile(needles []Needle, o Options, rules *rule.Set) (*Set, error) {
+	if err := check(needles, o); err != nil {
+		return nil, err
+	}
 	if o.Lanes == 0 {
 		o.Lanes = All
 	}
 	if o.MinFragment == 0 {
 		o.MinFragment = defaultFragment
 	}
-	if o.MinFragment < minFragment || o.MinFragment > maxFragment {
-		return nil, fmt.Errorf("compile needles: shortest fragment is %d bytes, want %d to %d", o.MinFragment, minFragment, maxFragment)
-	}
 	s := &Set{needles: slices.Clone(needles), options: o, rules: rules}
 	for _, n := range needles {
-		if n.Value.Len() < secret.MinMaskable {
-			return nil, fmt.Errorf("compile needle %q of %d bytes: %w", n.Name, n.Value.Len(), ErrShort)
-		}
 		s.markers = append(s.markers, marker(n.Name))
 	}
 	c, err := gather(needles, o)
@@ -102,6 +99,19 @@ func compile(needles []Needle, o Options, rules *rule.Set) (*Set, error) {
 		return nil, fmt.Errorf("compile needles: %w", err)
 	}
 	return s, nil
+}
+
+// check reports what of needles and options cannot be.
+func check(needles []Needle, o Options) error {
+	if o.MinFragment != 0 && (o.MinFragment < minFragment || o.MinFragment > maxFragment) {
+		return fmt.Errorf("compile needles: shortest fragment is %d bytes, want %d to %d", o.MinFragment, minFragment, maxFragment)
+	}
+	for _, n := range needles {
+		if n.Value.Len() < secret.MinMaskable {
+			return fmt.Errorf("compile needle %q of %d bytes: %w", n.Name, n.Value.Len(), ErrShort)
+		}
+	}
+	return nil
 }
 
 func marker(name string) []byte { return []byte("[REDACTED:" + name + "]") }

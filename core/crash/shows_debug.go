@@ -1,0 +1,5 @@
+//go:build ovdebug
+
+package crash
+
+const shows = true
