@@ -6,6 +6,7 @@ FUZZTIME ?= 30s
 fuzz-engine: ## the matcher and the redactor against their oracles
 	$(GO) test ./core/match -run '^$$' -fuzz '^FuzzMatch$$' -fuzztime $(FUZZTIME)
 	$(GO) test ./core/match -run '^$$' -fuzz '^FuzzRuns$$' -fuzztime $(FUZZTIME)
+	$(GO) test ./core/match -run '^$$' -fuzz '^FuzzGrowing$$' -fuzztime $(FUZZTIME)
 	$(GO) test ./core/redact -run '^$$' -fuzz '^FuzzRedact$$' -fuzztime $(FUZZTIME)
 
 bench-engine: ## MB per CPU second: references, floor, every row of the targets

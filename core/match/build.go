@@ -152,7 +152,7 @@ func (f *filter) add(h uint64, e entry, room int) bool {
 		if o.tag != e.tag {
 			continue
 		}
-		if o.last == e.last && o.ahead == e.ahead && o.drop == e.drop {
+		if o.lo == e.lo && o.last == e.last && o.ahead == e.ahead && o.drop == e.drop {
 			return true
 		}
 		if same++; same == room {

@@ -25,35 +25,41 @@ type prefixes struct {
 // ordered is the needles of a tier in the usual order.
 type ordered struct {
 	*tails
-	by   []int32
-	word bool
+	by    []int32
+	known int // so many of the needles were entered
+	word  bool
 }
 
 // ordered returns the numbers of the needles in the usual order.
-func (t *tails) ordered() []int32 {
+func (t *tier) ordered() []int32 {
 	all := make([]int32, len(t.id))
 	for k := range all {
 		all[k] = int32(k)
 	}
-	return arrange(all, func(k int32) uint64 { return firstWord(t.needle(int(k))) }, func(a, b int32) int {
-		return bytes.Compare(t.needle(int(a)), t.needle(int(b)))
-	})
+	less := func(a, b int32) int { return bytes.Compare(t.needle(int(a)), t.needle(int(b))) }
+	all = arrange(all, func(k int32) uint64 { return firstWord(t.needle(int(k))) }, less)
+	if t.room > 0 { // that of a Growing may hold a needle twice
+		all = slices.CompactFunc(all, func(a, b int32) bool { return less(a, b) == 0 })
+	}
+	return all
 }
 
-func newPrefixes(tiers []*tier) prefixes {
+// newPrefixes enters the needles of the tiers. Its tables have room for times as
+// many.
+func newPrefixes(tiers []*tier, times int) prefixes {
 	p := prefixes{}
 	total, n := 0, 0
 	for _, t := range tiers {
 		if t.wide {
 			continue
 		}
-		p.tiers = append(p.tiers, ordered{tails: &t.tails, by: t.ordered(), word: t.word})
+		p.tiers = append(p.tiers, ordered{tails: &t.tails, by: t.ordered(), known: len(t.id), word: t.word})
 		p.max = max(p.max, t.max)
 		total += len(t.text)
 		n += len(t.id)
 	}
 	p.pairs = make([]uint64, 1<<10)
-	p.quads, p.heads, p.twos = newBitset(4*total), newBitset(16*n), newBitset(8*n)
+	p.quads, p.heads, p.twos = newBitset(4*times*total), newBitset(16*times*n), newBitset(8*times*n)
 	for _, o := range p.tiers {
 		var before []byte
 		for _, k := range o.by {

@@ -102,7 +102,7 @@ func Compile(needles []Needle, every bool) (*Set, error) {
 	for _, class := range classes(needles) {
 		s.add(needles, class, every)
 	}
-	s.held = newPrefixes(s.tiers)
+	s.held = newPrefixes(s.tiers, 1)
 	return s, nil
 }
 
@@ -186,12 +186,16 @@ func (c *Scratch) begin(b Block) {
 // be reported twice, and are valid until the next use of c.
 func (s *Set) Find(c *Scratch, b Block) []Hit {
 	c.begin(b)
+	s.find(c)
+	return c.hits
+}
+
+func (s *Set) find(c *Scratch) {
 	if s != nil {
 		for _, t := range s.tiers {
 			t.find(c)
 		}
 	}
-	return c.hits
 }
 
 // Hold returns the start of the longest suffix of the block that may still

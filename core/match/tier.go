@@ -19,6 +19,7 @@ type tier struct {
 	word  bool
 	every bool
 	wide  bool // the needles are those of another tier, with wider grams
+	room  int  // how many needles the filter of a Growing tier is made for
 }
 
 // entry says that a gram, found at i, may belong to the family lo of needles

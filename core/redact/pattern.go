@@ -2,6 +2,7 @@ package redact
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"io"
 	"sort"
@@ -14,27 +15,22 @@ import (
 const (
 	minLearned = 12   // bytes of a value that becomes a needle
 	maxLearned = 1024 // values a stream
-	maxYoung   = 32   // needles of the first of the two sets of learned values
 )
 
 // patterns is the second stage of a Writer with rules: what the needles left
 // goes through the rules, so that a scanner never sees a vault value, and then
 // through what the rules found before: a value found once is a needle for the
-// rest of the stream, in the exact and the encoded forms.
-//
-// The learned values are in two sets, so that learning one stays cheap: young
-// is compiled for each new value, old only when young is full.
+// rest of the stream, in the exact and the common encoded forms.
 type patterns struct {
-	set        *rule.Set
-	filter     *rule.Filter
-	young, old *Writer // nil before a value is learned
-	empty      *Set
-	dst        io.Writer
-	known      map[[16]byte]bool
-	hook       func(Mask)
-	counts     map[string]int64
-	places     []place
-	down       int64 // bytes received
+	set     *rule.Set
+	filter  *rule.Filter
+	learned *Writer // nil before a value is learned
+	dst     io.Writer
+	known   map[[16]byte]bool
+	hook    func(Mask)
+	counts  map[string]int64
+	places  []place
+	down    int64 // bytes received
 }
 
 // place says that byte down of what the rules see is byte up of the stream.
@@ -50,8 +46,8 @@ func newPatterns(dst io.Writer, set *rule.Set, hook func(Mask)) *patterns {
 type tail struct{ p *patterns }
 
 func (t tail) Write(b []byte) (int, error) {
-	if t.p.young != nil {
-		return t.p.young.Write(b)
+	if t.p.learned != nil {
+		return t.p.learned.Write(b)
 	}
 	return t.p.dst.Write(b)
 }
@@ -102,22 +98,12 @@ func (p *patterns) learn(id string, value []byte) {
 	if len(value) < minLearned || len(p.known) >= maxLearned || p.known[key] {
 		return
 	}
-	if p.young == nil {
-		var err error
-		if p.empty, err = compile(nil, Options{Lanes: Exact | Encoded}, nil); err != nil {
-			return
-		}
+	if p.learned == nil {
 		p.known = map[[16]byte]bool{}
-		p.old = newWriter(p.dst, p.empty, p.again)
-		p.young = newWriter(p.old, p.empty, p.again)
+		p.learned = newWriter(p.dst, newGrowingSet(), p.again)
 	}
-	n := Needle{Name: id, Value: secret.New(bytes.Clone(value))}
-	if p.young.Add(n) != nil {
-		return
-	}
-	p.known[key] = true
-	if len(p.young.set.needles) == maxYoung && p.old.Add(p.young.set.needles...) == nil {
-		p.young.restart(p.empty)
+	if p.learned.learn(Needle{Name: id, Value: secret.New(bytes.Clone(value))}) == nil {
+		p.known[key] = true
 	}
 }
 
@@ -134,8 +120,8 @@ func (p *patterns) again(m Mask) {
 // held returns the bytes that wait, first the ones that came first.
 func (p *patterns) held() []byte {
 	var b []byte
-	if p.young != nil {
-		b = append(append(b, p.old.tail()...), p.young.tail()...)
+	if p.learned != nil {
+		b = append(b, p.learned.tail()...)
 	}
 	return append(b, p.filter.Tail()...)
 }
@@ -143,22 +129,16 @@ func (p *patterns) held() []byte {
 // release passes on the bytes that wait.
 func (p *patterns) release() error {
 	err := p.filter.Release()
-	if p.young != nil {
-		p.young.release()
-		p.old.release()
+	if p.learned != nil {
+		p.learned.release()
 	}
 	return err
 }
 
 func (p *patterns) flush() error {
 	err := p.filter.Flush()
-	for _, w := range []*Writer{p.young, p.old} {
-		if w == nil {
-			continue
-		}
-		if e := w.Flush(); err == nil {
-			err = e
-		}
+	if p.learned != nil {
+		err = cmp.Or(err, p.learned.Flush())
 	}
 	return err
 }
@@ -166,12 +146,9 @@ func (p *patterns) flush() error {
 // close wipes what was learned.
 func (p *patterns) close() {
 	p.filter.Close()
-	for _, w := range []*Writer{p.young, p.old} {
-		if w == nil {
-			continue
-		}
-		w.Close()
-		for _, n := range w.set.needles {
+	if p.learned != nil {
+		p.learned.Close()
+		for _, n := range p.learned.set.needles {
 			n.Value.Wipe()
 		}
 	}

@@ -134,23 +134,48 @@ func TestPatternMasks(t *testing.T) {
 	}
 }
 
-// TestLearned checks that values learned stay known when there are more
-// than the first set takes, and that the stream is whole.
+// TestLearned checks that values learned stay known, however many there are and
+// however alike they are, and that the stream is whole.
 func TestLearned(t *testing.T) {
 	set := patternSet(t, tokens{})
+	for name, format := range map[string]string{"different": "tok_%06dvalue", "alike": "tok_alike0alike0alike0%06d0alike0alike0alike"} {
+		var in, want bytes.Buffer
+		const n = 80
+		for i := range n {
+			fmt.Fprintf(&in, format+"\n", i*7919)
+			want.WriteString("[REDACTED:token]\n")
+		}
+		for i := range n {
+			fmt.Fprintf(&in, "xok %s\n", base64.StdEncoding.EncodeToString(fmt.Appendf(nil, format, i*7919)))
+			want.WriteString("xok [REDACTED:token]\n")
+		}
+		for _, size := range []int{3, 100, 1 << 20} {
+			if got := masked(t, set, nil, slices.Collect(slices.Chunk(in.Bytes(), size))...); got != want.String() {
+				t.Fatalf("%s, pieces of %d: %q", name, size, got)
+			}
+		}
+	}
+}
+
+// TestLearnedMost checks what happens with more values than a stream learns: the
+// rule masks them still, and those it learned before stay known.
+func TestLearnedMost(t *testing.T) {
+	set := patternSet(t, tokens{})
 	var in, want bytes.Buffer
-	const n = 80
-	for i := range n {
+	for i := range maxLearned + 50 {
 		fmt.Fprintf(&in, "tok_value%06d\n", i)
 		want.WriteString("[REDACTED:token]\n")
 	}
-	for i := range n {
-		fmt.Fprintf(&in, "xok %s\n", base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "tok_value%06d", i)))
-		want.WriteString("xok [REDACTED:token]\n")
+	for _, i := range []int{0, maxLearned / 2, maxLearned - 1} {
+		fmt.Fprintf(&in, "%x\n", fmt.Appendf(nil, "tok_value%06d", i))
+		want.WriteString("[REDACTED:token]\n")
 	}
-	for _, size := range []int{3, 100, 1 << 20} {
+	late := fmt.Sprintf("%x\n", fmt.Appendf(nil, "tok_value%06d", maxLearned))
+	in.WriteString(late)
+	want.WriteString(late)
+	for _, size := range []int{1000, 1 << 20} {
 		if got := masked(t, set, nil, slices.Collect(slices.Chunk(in.Bytes(), size))...); got != want.String() {
-			t.Fatalf("pieces of %d: %q", size, got)
+			t.Fatalf("pieces of %d: %d bytes, want %d", size, len(got), want.Len())
 		}
 	}
 }

@@ -62,6 +62,12 @@ func (w *Writer) search(b match.Block, base int64) int {
 			w.add(base, h.Start, h.End, f.runsOf[h.Needle])
 		}
 		hold = min(f.whole.Hold(b), f.runs.Hold(b))
+		if f.grown != nil {
+			for _, h := range f.grown.Find(&w.scratch, b) {
+				w.add(base, h.Start, h.End, f.grownOf[h.Needle])
+			}
+			hold = min(hold, f.grown.Hold(b))
+		}
 	}
 	if f := &w.set.view; !f.empty() {
 		hold = min(hold, w.searchView(f, b, base))

@@ -47,15 +47,16 @@ type Set struct {
 	rules   *rule.Set // or nil
 }
 
-// finder is what is looked for in one view of the stream. Either part may be nil.
+// finder is what is looked for in one view of the stream. Any part may be nil.
 type finder struct {
 	whole *match.Set
 	runs  *match.Runs
-	// What the needles of whole and the texts of runs stand for.
-	wholeOf, runsOf []form
+	grown *match.Growing // only of a set that is one stream's own
+	// What the needles of whole and grown and the texts of runs stand for.
+	wholeOf, runsOf, grownOf []form
 }
 
-func (f *finder) empty() bool { return f.whole == nil && f.runs == nil }
+func (f *finder) empty() bool { return f.whole == nil && f.runs == nil && f.grown == nil }
 
 // Compile prepares the needles for the search. It fails if a value is too short
 // to be masked or the needles are too many; nothing is ever left out silently.

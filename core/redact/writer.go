@@ -246,13 +246,6 @@ func (w *Writer) tail() []byte { return w.buf[len(w.buf)-w.waiting():] }
 // release passes them on, decided or not.
 func (w *Writer) release() { w.pass(w.buf, w.seen) }
 
-// restart ends the stream and begins another with the needles of s.
-func (w *Writer) restart(s *Set) {
-	w.Flush()
-	w.set = s
-	w.begin()
-}
-
 // Counts returns how many ranges were masked so far, in the order of their names.
 func (w *Writer) Counts() []Count {
 	all := make([]Count, 0, len(w.counts))
