@@ -244,7 +244,7 @@ func (c *Client) callOn(ctx context.Context, op string, args, out any, values ..
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := s.do(ctx, op, args, values, nil)
+	f, s, err := c.send(ctx, s, c.open, op, args, values...)
 	if errors.Is(err, ErrLocked) && c.o.Password.Kind != PasswordNone {
 		c.mu.Lock()
 		s.hello.Locked = true

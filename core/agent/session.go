@@ -26,7 +26,7 @@ type session struct {
 	mu      sync.Mutex
 	next    uint64
 	waiting map[uint64]chan *wire.Frame
-	dead    error
+	dead    error         // why nothing can be sent any more
 	gone    chan struct{} // closed when dead is set
 }
 
@@ -56,7 +56,9 @@ func (s *session) read() {
 		f, err := s.conn.Read()
 		s.mu.Lock()
 		if err != nil {
-			s.dead = fmt.Errorf("%w: connection lost: %w", ErrUnavailable, err)
+			if s.dead == nil {
+				s.dead = err
+			}
 			for id, ch := range s.waiting {
 				delete(s.waiting, id)
 				close(ch)
@@ -90,8 +92,8 @@ func (s *session) ask(ctx context.Context, request *wire.Frame) (*wire.Frame, er
 	ch := make(chan *wire.Frame, 1)
 	s.mu.Lock()
 	if s.dead != nil {
-		s.mu.Unlock()
-		return nil, s.dead
+		defer s.mu.Unlock()
+		return nil, &lost{cause: s.dead}
 	}
 	s.next++
 	id := s.next
@@ -99,7 +101,8 @@ func (s *session) ask(ctx context.Context, request *wire.Frame) (*wire.Frame, er
 	s.mu.Unlock()
 	request.ID = id
 	if err := s.conn.Write(request); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		s.die(err)
+		return nil, &lost{cause: err}
 	}
 	f, ok := s.wait(ctx, id, ch)
 	if !ok {
@@ -108,7 +111,7 @@ func (s *session) ask(ctx context.Context, request *wire.Frame) (*wire.Frame, er
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return nil, s.dead
+		return nil, &lost{s.dead, true}
 	}
 	if err := decode(&f.Header); err != nil {
 		f.Close()
@@ -145,6 +148,16 @@ func (s *session) wait(ctx context.Context, id uint64, ch chan *wire.Frame) (*wi
 	default:
 	}
 	return nil, false
+}
+
+// die ends a connection on which nothing can be sent any more.
+func (s *session) die(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead == nil {
+		s.dead = err
+	}
+	s.conn.Close()
 }
 
 // alive reports whether requests can still be sent.

@@ -81,7 +81,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	f, err := s.do(ctx, wire.OpStatus, nil, nil, nil)
+	f, _, err := c.send(ctx, s, c.running, wire.OpStatus, nil)
 	if err != nil {
 		return Status{}, err
 	}
