@@ -17,16 +17,31 @@ type asked struct {
 		ResultType    string
 		RequestState  string
 		InputRequests map[string]struct {
-			Params struct{ Mode, Message, URL string }
+			Params struct {
+				Mode, Message, URL string
+				RequestedSchema    map[string]any
+			}
 		}
 	}
 }
 
 // modern calls a tool as a client of 2026-07-28 that can open addresses.
 func (p *peer) modern(name string, args, more map[string]any) []byte {
+	p.w.t.Helper()
+	return p.modernAs(map[string]any{"url": map[string]any{}}, name, args, more)
+}
+
+// modernAs calls a tool as a client of 2026-07-28 with these modes of
+// elicitation; nil: it has none.
+func (p *peer) modernAs(modes map[string]any, name string, args, more map[string]any) []byte {
+	p.w.t.Helper()
+	caps := map[string]any{}
+	if modes != nil {
+		caps["elicitation"] = modes
+	}
 	params := map[string]any{"name": name, "arguments": args, "_meta": map[string]any{
 		"io.modelcontextprotocol/protocolVersion":    "2026-07-28",
-		"io.modelcontextprotocol/clientCapabilities": map[string]any{"elicitation": map[string]any{"url": map[string]any{}}},
+		"io.modelcontextprotocol/clientCapabilities": caps,
 		"io.modelcontextprotocol/clientInfo":         map[string]any{"name": "Modern", "version": "1"},
 	}}
 	for k, v := range more {

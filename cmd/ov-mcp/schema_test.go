@@ -396,27 +396,38 @@ func TestAskingSchemas(t *testing.T) {
 	old.valid(t, "JSONRPCRequest", m)
 	params := m["params"].(map[string]any)
 	submit(t, params["url"].(string), params["message"].(string), url.Values{"password": {masterPassword}, "do": {"yes"}})
-	b, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": m["id"], "result": map[string]any{"action": "accept"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := old.in.Write(append(b, '\n')); err != nil {
-		t.Fatal(err)
-	}
+	old.answer(m["id"], map[string]any{"action": "accept"})
 	if got := parse(t, <-answer); got.Err || got.Data["exit_code"] != 0.0 {
 		t.Errorf("after unlocking: %v %s", got.Data, got.Text)
+	}
+}
+
+// answer answers a request of the server.
+func (d *dialogue) answer(id any, result map[string]any) {
+	d.t.Helper()
+	b, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": id, "result": result})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if _, err := d.in.Write(append(b, '\n')); err != nil {
+		d.t.Fatal(err)
 	}
 }
 
 // heard waits for the first message of the server that is no answer.
 func (d *dialogue) heard(t *testing.T) map[string]any {
 	t.Helper()
+	return d.heardNth(t, 0)
+}
+
+func (d *dialogue) heardNth(t *testing.T, i int) map[string]any {
+	t.Helper()
 	for range 3000 {
 		d.mu.Lock()
 		n := d.note
 		d.mu.Unlock()
-		if len(n) > 0 {
-			return n[0]
+		if len(n) > i {
+			return n[i]
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

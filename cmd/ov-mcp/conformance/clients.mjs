@@ -22,25 +22,28 @@ export const clients = [
 ];
 
 // connect returns a client whose messages are all in said. It answers the
-// question for a page as a person with a browser would.
+// question for a page as a person with a browser would, and a form with the next
+// of choices, or yes.
 async function connect(kind, world) {
   const said = [];
   const questions = [];
+  const choices = [];
   const transport = new kind.Stdio({ ...world.server, stderr: "pipe" });
   transport.onmessage = (m) => said.push(JSON.stringify(m));
   const send = transport.send.bind(transport);
   transport.send = (m, ...rest) => (said.push(JSON.stringify(m)), send(m, ...rest));
   const client = new kind.Client(
     { name: "conformance", version: "1" },
-    { capabilities: { elicitation: { url: {} } }, ...(kind.mode && { versionNegotiation: { mode: kind.mode } }) },
+    { capabilities: { elicitation: { form: {}, url: {} } }, ...(kind.mode && { versionNegotiation: { mode: kind.mode } }) },
   );
   client.setRequestHandler(kind.question, async (request) => {
     questions.push(request.params);
+    if (request.params.mode !== "url") return { action: choices.shift() ?? "accept", content: {} };
     await fillIn(request.params, world.password);
     return { action: "accept" };
   });
   await client.connect(transport);
-  return { client, said, questions };
+  return { client, said, questions, choices };
 }
 
 // fillIn opens the page and types the password. The page must show the code
@@ -154,6 +157,26 @@ async function load({ client, said }, world) {
   assertUnsaid(said, world.canary);
 }
 
+async function deleteAsks({ client, questions, choices }) {
+  const name = "ASKED_" + randomBytes(4).toString("hex").toUpperCase();
+  const call = (tool, args) => client.callTool({ name: tool, arguments: args });
+  const names = async () => (await call("vault_list_secrets", { prefix: name })).structuredContent.secrets.map((s) => s.name);
+  assert.ok(!(await call("vault_create_secret", { name, generate: {} })).isError);
+  for (const action of ["decline", "cancel"]) {
+    choices.push(action);
+    const r = await call("vault_delete_secret", { name });
+    assert.ok(r.isError && r.content[0].text.startsWith("declined: "), JSON.stringify(r));
+    assert.deepEqual(await names(), [name]);
+  }
+  assert.equal((await call("vault_delete_secret", { name })).structuredContent?.deleted, true);
+  assert.deepEqual(await names(), []);
+  assert.equal(questions.length, 3);
+  for (const q of questions) {
+    assert.equal(q.mode ?? "form", "form");
+    assert.match(q.message, new RegExp(`^Delete the secret default/development/${name} \\(version 1\\)\\?`));
+  }
+}
+
 async function unlockByPage({ client, said, questions }, world) {
   world.lock();
   try {
@@ -171,6 +194,7 @@ const scenarios = {
   "progress": progress,
   "cancellation": cancel,
   "50 commands at once": load,
+  "deletion asks by a form: declined, cancelled, agreed": deleteAsks,
   "a locked vault is unlocked on the page; no message holds the password": unlockByPage,
 };
 

@@ -29,10 +29,13 @@ func asType[T error](err error, target *T) bool { return errors.As(err, target) 
 
 // failed is the result of a call that did not happen. There is no structured
 // content: clients hold that against the schema of a success.
-func failed(f fault) *mcp.CallToolResult {
+func failed(f fault, warnings ...string) *mcp.CallToolResult {
 	text := f.Error()
 	if f.hint != "" {
 		text += "\nhint: " + f.hint
+	}
+	for _, w := range warnings {
+		text += "\nwarning: " + w
 	}
 	return mcp.NewToolResultError(text)
 }

@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
-	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/opaquevault/ov/core/agent"
@@ -84,29 +84,19 @@ func (g *guard) mac(v []byte) (out [sha256.Size]byte) {
 	return out
 }
 
-// intercepted is a call that was refused because of what is in it.
-type intercepted struct{ fault }
-
-func asIntercepted(err error) (fault, bool) {
-	var i intercepted
-	ok := errors.As(err, &i)
-	return i.fault, ok
-}
-
-// check looks at every string of the arguments.
-func (g *guard) check(arguments map[string]json.RawMessage) error {
-	for name, raw := range arguments {
+// check looks at every string of the arguments. It returns the argument that
+// holds a secret and what kind of one, or "".
+func (g *guard) check(arguments map[string]json.RawMessage) (name, what string, err error) {
+	for _, name := range slices.Sorted(maps.Keys(arguments)) {
 		var v any
-		if err := json.Unmarshal(raw, &v); err != nil {
-			return badInput("argument %q is not JSON", name)
+		if err := json.Unmarshal(arguments[name], &v); err != nil {
+			return "", "", badInput("argument %q is not JSON", name)
 		}
 		if what := g.find(v); what != "" {
-			return intercepted{fault{"secret_in_argument",
-				fmt.Sprintf("argument %q holds a secret (%s); it was neither stored nor run", name, what),
-				"secrets do not belong in arguments: name them in secret_names and let the command read $NAME; a value that was in this conversation should be replaced by its owner"}}
+			return name, what, nil
 		}
 	}
-	return nil
+	return "", "", nil
 }
 
 // find returns what kind of secret is somewhere in v, or "".

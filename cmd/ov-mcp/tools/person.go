@@ -2,14 +2,8 @@ package tools
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -43,57 +37,8 @@ type needsValue struct {
 	put agent.PutRequest
 }
 
-// asker makes and checks the state that a client carries from the question to
-// the retry. It is bound to the tool and its arguments: an answer to one
-// question cannot be used for another call.
-type asker struct{ key [32]byte }
-
-func newAsker() (a asker) {
-	rand.Read(a.key[:])
-	return a
-}
-
-type state struct {
-	Kind  string     `json:"kind"` // unlock, approve, put
-	Page  agent.Page `json:"page"`
-	Ref   secret.Ref `json:"ref,omitzero"`
-	Until int64      `json:"until"`
-}
-
-func (a asker) seal(c *call, tool string, s state) string {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return ""
-	}
-	return base64.RawURLEncoding.EncodeToString(b) + "." + base64.RawURLEncoding.EncodeToString(a.mac(c, tool, b))
-}
-
-func (a asker) open(c *call, tool, text string) (s state, err error) {
-	refused := fault{"invalid_arguments", "requestState is not the one of this call", "call the tool again without it"}
-	body, sum, _ := strings.Cut(text, ".")
-	b, err1 := base64.RawURLEncoding.DecodeString(body)
-	mac, err2 := base64.RawURLEncoding.DecodeString(sum)
-	if err1 != nil || err2 != nil || !hmac.Equal(mac, a.mac(c, tool, b)) || json.Unmarshal(b, &s) != nil {
-		return s, refused
-	}
-	if time.Now().Unix() > s.Until {
-		return s, fault{"expired", "the page was not answered in time", "call the tool again for a new one"}
-	}
-	return s, nil
-}
-
-func (a asker) mac(c *call, tool string, body []byte) []byte {
-	args, _ := json.Marshal(c.raw) // a map's keys are sorted
-	m := hmac.New(sha256.New, a.key[:])
-	for _, part := range [][]byte{[]byte(tool), []byte(c.client), args, body} {
-		fmt.Fprintf(m, "%d:", len(part))
-		m.Write(part)
-	}
-	return m.Sum(nil)
-}
-
-// attend calls the tool, after the page that an earlier try put up was answered.
-// When the tool needs a person and the client can open an address, the result
+// attend calls the tool, after the question that an earlier try put was
+// answered. When the tool needs a person and the client can ask them, the result
 // is the question.
 func (t *Tools) attend(c *call, row tool) (any, error) {
 	if text := c.req.Params.RequestState; text != "" {
@@ -107,28 +52,29 @@ func (t *Tools) attend(c *call, row tool) (any, error) {
 		if s.Kind == "put" { // the page has stored it
 			return t.storedBy(c, s.Ref)
 		}
+		c.confirmed = s.Confirmed
 	}
 	out, err := row.handle(c)
-	if err == nil || !opensURLs(c.ctx) {
-		return out, err
+	if err == nil {
+		return out, nil
 	}
-	s, message, put := t.putUp(c, err)
+	s, ask, put := t.putUp(c, err)
 	if !put {
 		return nil, err
 	}
 	s.Until = time.Now().Add(pageLife).Unix()
-	return server.NewInputRequestBuilder(t.asker.seal(c, row.name, s)).Elicit(question, mcp.ElicitationParams{
-		Mode: mcp.ElicitationModeURL, ElicitationID: s.Page.ID, URL: s.Page.URL,
-		Message: fmt.Sprintf("%s The page shows the code %s.", message, s.Page.Code),
-	}).ToolResult(), nil
+	return server.NewInputRequestBuilder(t.asker.seal(c, row.name, s)).Elicit(question, ask).ToolResult(), nil
 }
 
 // answered waits for the person, who may still be typing when the client says
 // that the address was opened.
 func (t *Tools) answered(c *call, s state) error {
 	a := server.ElicitationResponse(c.req.Params.InputResponses, question)
-	if a == nil || a.Action != mcp.ElicitationResponseActionAccept {
-		return fault{"declined", "the user did not open the page", "ask the user whether it should be done"}
+	switch {
+	case a == nil || a.Action != mcp.ElicitationResponseActionAccept:
+		return fault{"declined", "the user said no, or nothing", "ask the user whether it should be done"}
+	case s.Kind == "confirm":
+		return nil
 	}
 	v, ok := c.vault.(pages)
 	if !ok {
@@ -146,13 +92,30 @@ func (t *Tools) answered(c *call, s state) error {
 	}
 }
 
-// putUp asks the agent for the page that err calls for.
-func (t *Tools) putUp(c *call, err error) (s state, message string, ok bool) {
-	v, has := c.vault.(pages)
-	if !has {
-		return s, "", false
+// putUp makes the question that err calls for, if the client can put it: a form
+// of its own, or a page that the agent serves.
+func (t *Tools) putUp(c *call, err error) (s state, ask mcp.ElicitationParams, ok bool) {
+	if need := (unconfirmed{}); errors.As(err, &need) {
+		return state{Kind: "confirm", Ref: need.ref, Confirmed: need.version}, need.form(), true
 	}
-	var failed error
+	v, has := c.vault.(pages)
+	if !has || !opensURLs(c.ctx) {
+		return s, ask, false
+	}
+	s, message, failed := t.page(c, v, err)
+	if failed != nil || message == "" {
+		return s, ask, false
+	}
+	s.Confirmed = c.confirmed
+	return s, mcp.ElicitationParams{
+		Mode: mcp.ElicitationModeURL, ElicitationID: s.Page.ID, URL: s.Page.URL,
+		Message: fmt.Sprintf("%s The page shows the code %s.", message, s.Page.Code),
+	}, true
+}
+
+// page asks the agent for the page that err calls for; message is empty when
+// none would help.
+func (t *Tools) page(c *call, v pages, err error) (s state, message string, failed error) {
 	need := needsValue{}
 	switch {
 	case errors.As(err, &need):
@@ -164,10 +127,8 @@ func (t *Tools) putUp(c *call, err error) (s state, message string, ok bool) {
 	case errors.Is(err, agent.ErrApproval) && agent.PendingID(err) != "":
 		s.Kind, message = "approve", "A command asks for secrets: look at it and approve or refuse."
 		s.Page, failed = v.PageApprove(c.ctx, agent.PendingID(err))
-	default:
-		return s, "", false
 	}
-	return s, message, failed == nil
+	return s, message, failed
 }
 
 // storedBy is the result of a write that happened on a page.
@@ -187,13 +148,27 @@ func (t *Tools) storedBy(c *call, ref secret.Ref) (any, error) {
 // opensURLs reports whether the client declared that it can open an address for
 // its user.
 func opensURLs(ctx context.Context) bool {
-	var caps mcp.ClientCapabilities
+	e := elicitation(ctx)
+	return e != nil && e.URL != nil
+}
+
+// fillsForms reports whether the client declared that it can put a form to its
+// user. One that names no mode means forms: there was nothing else at first.
+func fillsForms(ctx context.Context) bool {
+	e := elicitation(ctx)
+	return e != nil && (e.Form != nil || e.URL == nil)
+}
+
+// elicitation is what the client declared, for this request or once for all.
+func elicitation(ctx context.Context) *mcp.ElicitationCapability {
 	if p := server.RequestProtocolInfoFromContext(ctx); p != nil && p.Modern {
-		if p.ClientCapabilities != nil {
-			caps = *p.ClientCapabilities
+		if p.ClientCapabilities == nil {
+			return nil
 		}
-	} else if s, ok := server.ClientSessionFromContext(ctx).(server.SessionWithClientInfo); ok {
-		caps = s.GetClientCapabilities()
+		return p.ClientCapabilities.Elicitation
 	}
-	return caps.Elicitation != nil && caps.Elicitation.URL != nil
+	if s, ok := server.ClientSessionFromContext(ctx).(server.SessionWithClientInfo); ok {
+		return s.GetClientCapabilities().Elicitation
+	}
+	return nil
 }

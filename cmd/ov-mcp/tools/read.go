@@ -64,7 +64,8 @@ type statusResult struct {
 	Scanners    []string    `json:"scanners"`
 	Redactions  int64       `json:"redactions"`
 	Intercepted int64       `json:"intercepted"`
-	Mode        string      `json:"intercept_mode,omitempty"`
+	Warned      int64       `json:"warned"`
+	Mode        string      `json:"intercept_mode"`
 	Sessions    int         `json:"sessions"`
 	Next        string      `json:"next_step,omitempty"`
 }
@@ -96,7 +97,7 @@ func (t *Tools) status(c *call) (any, error) {
 	r := statusResult{
 		Locked: s.Locked || !s.Running, Vault: s.Vault, App: cfg.App.Value, AppFrom: from(cfg.App), Environment: cfg.Env.Value, EnvFrom: from(cfg.Env),
 		Agent:    agentStatus{s.Running, s.IdleLeft.Milliseconds(), s.HardLeft.Milliseconds()},
-		Scanners: t.scanners(), Redactions: t.redactions.Load(), Intercepted: t.intercepted.Load(), Mode: "block",
+		Scanners: t.scanners(), Redactions: t.redactions.Load(), Intercepted: t.intercepted.Load(), Warned: t.warned.Load(), Mode: t.mode(s),
 		Sessions: t.sessions.len(), Next: next,
 	}
 	switch {

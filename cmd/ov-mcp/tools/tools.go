@@ -50,7 +50,8 @@ type Config struct {
 type Tools struct {
 	c           Config
 	redactions  atomic.Int64
-	intercepted atomic.Int64
+	intercepted atomic.Int64 // calls with a secret in an argument
+	warned      atomic.Int64 // of these, let pass with a warning
 	sessions    sessions
 	guard       *guard
 	asker       asker
@@ -164,6 +165,9 @@ type call struct {
 	vault  Vault
 	client string
 	req    mcp.CallToolRequest
+
+	confirmed uint64 // the version that the user agreed to delete
+	warnings  []string
 }
 
 // handler is what all tools have in common: who asks, the arguments, the guard
@@ -176,37 +180,45 @@ func (t *Tools) handler(row tool, known map[string]bool) server.ToolHandlerFunc 
 			}
 		}()
 		c := &call{ctx: ctx, req: req, client: clientName(ctx)}
-		err := c.read(req.GetRawArguments(), known)
-		if err == nil && !row.unguarded {
-			err = t.guard.check(row.guarded(c.raw))
-		}
-		if err == nil {
-			c.vault, err = t.c.Connect(c.client)
-		}
-		if f, ok := asIntercepted(err); ok {
-			t.intercepted.Add(1)
-			return failed(f), nil
-		}
-		var out any
-		if err == nil {
-			out, err = t.attend(c, row)
-		}
+		out, err := t.serve(c, row, known)
 		if err != nil {
-			return failed(explain(err)), nil
+			return failed(explain(err), c.warnings...), nil
 		}
 		if r, ok := out.(*mcp.CallToolResult); ok {
 			return r, nil
 		}
-		return succeeded(out)
+		return succeeded(out, c.warnings)
 	}
 }
 
+func (t *Tools) serve(c *call, row tool, known map[string]bool) (out any, err error) {
+	if err := c.read(c.req.GetRawArguments(), known); err != nil {
+		return nil, err
+	}
+	if c.vault, err = t.c.Connect(c.client); err != nil {
+		return nil, err
+	}
+	if !row.unguarded {
+		if err := t.intercept(c, row.guarded(c.raw)); err != nil {
+			return nil, err
+		}
+	}
+	return t.attend(c, row)
+}
+
 // succeeded mirrors the structured result as text, for clients that show the
-// model only that.
-func succeeded(out any) (*mcp.CallToolResult, error) {
+// model only that. out is a struct that is never empty in JSON.
+func succeeded(out any, warnings []string) (*mcp.CallToolResult, error) {
 	b, err := json.Marshal(out)
 	if err != nil {
 		return nil, err
+	}
+	if len(warnings) > 0 {
+		w, err := json.Marshal(warnings)
+		if err != nil {
+			return nil, err
+		}
+		b = fmt.Appendf(b[:len(b)-1], `,"warnings":%s}`, w)
 	}
 	r := mcp.NewToolResultText(string(b))
 	r.StructuredContent = json.RawMessage(b)

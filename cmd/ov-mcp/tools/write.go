@@ -252,6 +252,9 @@ func (t *Tools) remove(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := t.confirmed(c, ref); err != nil {
+		return nil, err
+	}
 	if err := c.vault.Delete(c.ctx, ref); err != nil {
 		return nil, err
 	}
