@@ -148,7 +148,7 @@ func (f *Filter) upTo(b []byte, end int, ranges []Range) []Range {
 		if f.at <= g.Start {
 			f.out = append(f.out, b[f.at:g.Start]...)
 			if g.First {
-				f.out = append(f.out, Marker(f.set.rules[g.Rule].ID)...)
+				f.out = append(f.out, f.set.rules[g.Rule].marker...)
 			}
 		}
 		f.at = min(g.End, end)

@@ -25,7 +25,9 @@ type Set struct {
 type entry struct {
 	scan.Rule
 	scanner scan.Scanner
-	index   int   // in the scanner's Rules
+	reader  scan.Reader // the scanner, if it says how much it read
+	index   int         // in the scanner's Rules
+	marker  string
 	peers   []int // the scanner's Rules -> index in Set.rules, or -1
 }
 
@@ -37,10 +39,25 @@ func (e *entry) peer(index, own int) int {
 	return e.peers[index]
 }
 
+// ask shows the scanner a window. read is the end of what the answer took: all
+// that the rule has need of, if the scanner does not say.
+func (e *entry) ask(w []byte, at int, final bool) (spans []scan.Span, more bool, read int) {
+	if e.reader == nil {
+		spans, more = e.scanner.Check(e.index, w, at, final)
+		return spans, more, at + e.Need
+	}
+	spans, more, read = e.reader.Read(e.index, w, at, final)
+	if more {
+		read = at + e.Need
+	}
+	return spans, more, read
+}
+
 // Compile makes a set of the rules that are on at the level.
 func Compile(scanners []scan.Scanner, level scan.Tier) (*Set, error) {
 	s := &Set{}
 	for _, sc := range scanners {
+		reader, _ := sc.(scan.Reader)
 		rules := sc.Rules()
 		peers := make([]int, len(rules))
 		for i, r := range rules {
@@ -52,7 +69,7 @@ func Compile(scanners []scan.Scanner, level scan.Tier) (*Set, error) {
 				return nil, fmt.Errorf("rule %q: %w: %w", r.ID, ErrRule, err)
 			}
 			peers[i] = len(s.rules)
-			s.add(entry{r, sc, i, peers})
+			s.add(entry{r, sc, reader, i, Marker(r.ID), peers})
 		}
 	}
 	dfa, err := newAutomaton(s.words)

@@ -24,6 +24,8 @@ type Stream struct {
 	ends    ends
 	ranges  []Range
 	done    []Finding
+
+	accounts []account // by rule; nil before a keyword is seen
 }
 
 // A candidate is a keyword whose scanner cannot decide yet.
@@ -90,6 +92,9 @@ func (s *Stream) Scan(b []byte, final bool) Result {
 	waiting := s.pending
 	s.pending = s.pending[:0]
 	for _, c := range waiting {
+		s.account(c.rule).waiting = 0
+	}
+	for _, c := range waiting {
 		s.check(c, b, final)
 	}
 	s.search(b, final)
@@ -107,6 +112,9 @@ func (s *Stream) Scan(b []byte, final bool) Result {
 		}
 	}
 	pass = max(pass, s.pass)
+	if final {
+		s.end(limit)
+	}
 	// 4. Ranges up to there, and the context to keep.
 	s.report(b, pass)
 	s.pass = pass
@@ -118,6 +126,13 @@ func (s *Stream) Scan(b []byte, final bool) Result {
 	r := Result{s.ranges, s.done, int(pass - s.base), int(keep - s.base)}
 	s.base = keep
 	return r
+}
+
+// end cuts what was masked unjudged off at the end of the stream.
+func (s *Stream) end(limit int64) {
+	for i := range s.found {
+		s.found[i].end = min(s.found[i].end, limit)
+	}
 }
 
 // Release makes the stream take all bytes that it has seen for passed, decided or
@@ -137,6 +152,11 @@ func (s *Stream) search(b []byte, final bool) {
 				if at < 0 || !w.is(b[at:e.at]) {
 					continue
 				}
+				a := s.account(w.rule)
+				if a.waiting > 0 && a.seen == s.base+int64(at) {
+					continue // a shorter keyword of the rule starts here, and will be judged with this one
+				}
+				a.seen = s.base + int64(at)
 				from := at
 				if w.held {
 					from -= set.rules[w.rule].run(b[:at])
@@ -155,8 +175,18 @@ func (s *Stream) window(c candidate) int64 {
 	return max(0, c.at-int64(e.Before+e.Behind))
 }
 
-// check asks the scanner about a candidate.
+// check asks the scanner about a candidate, or lets it wait: for more of the
+// stream, or for the keywords of its rule before it.
 func (s *Stream) check(c candidate, b []byte, final bool) {
+	a := s.account(c.rule)
+	if a.waiting > 0 {
+		s.wait(c, a)
+		return
+	}
+	if a.earn(c.at) > overdraft {
+		s.drown(c, b, final)
+		return
+	}
 	e := &s.set.rules[c.rule]
 	lo := max(0, int(s.window(c)-s.base))
 	at := int(c.at - s.base)
@@ -165,14 +195,15 @@ func (s *Stream) check(c candidate, b []byte, final bool) {
 		hi = at + e.Need
 	}
 	whole := final || hi == at+e.Need
-	spans, more := e.scanner.Check(e.index, b[lo:hi:hi], at-lo, final && hi == len(b))
+	spans, more, read := e.ask(b[lo:hi:hi], at-lo, final && hi == len(b))
 	if more && !whole {
 		if len(spans) > 0 {
 			c.from = max(c.from, s.base+int64(lo+max(0, spans[0].Start)))
 		}
-		s.pending = append(s.pending, c)
+		s.wait(c, a)
 		return
 	}
+	a.charge(c.at, c.at+int64(max(0, min(read-(at-lo), e.Need))))
 	if more { // it must decide now and does not: mask what it would have decided on
 		s.add(finding{start: c.from, end: s.base + int64(hi), rule: c.rule}, b, final)
 		return
@@ -189,6 +220,12 @@ func (s *Stream) check(c candidate, b []byte, final bool) {
 	}
 }
 
+// wait keeps a candidate for the next call.
+func (s *Stream) wait(c candidate, a *account) {
+	a.waiting++
+	s.pending = append(s.pending, c)
+}
+
 // add enters a finding in order of start and rule. Two keywords may lead to the
 // same one.
 func (s *Stream) add(f finding, b []byte, final bool) {
@@ -197,15 +234,48 @@ func (s *Stream) add(f finding, b []byte, final bool) {
 	}
 	f.limit = f.start + int64(s.set.rules[f.rule].Max)
 	f.wait = f.end
+	if f.open && s.join(f, b, final) {
+		return
+	}
 	s.extend(&f, b, final)
-	i, _ := slices.BinarySearchFunc(s.found, f, func(a, b finding) int {
-		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.rule, b.rule))
-	})
-	if i < len(s.found) && s.found[i].same(f) && !f.open && !s.found[i].open {
+	s.insert(f)
+}
+
+// insert puts a finding in its place.
+func (s *Stream) insert(f finding) {
+	if n := len(s.found); n == 0 || s.found[n-1].compare(f) < 0 {
+		s.found = append(s.found, f)
+		return
+	}
+	i, found := slices.BinarySearchFunc(s.found, f, finding.compare)
+	if found && !f.open && !s.found[i].open {
 		s.found[i].end = max(s.found[i].end, f.end)
 		return
 	}
 	s.found = slices.Insert(s.found, i, f)
+}
+
+// join lets a finding that begins within one of its rule that is carried on byte
+// by byte be a part of that one: so a run of tokens in a token is gone through
+// once.
+func (s *Stream) join(f finding, b []byte, final bool) bool {
+	a := s.account(f.rule)
+	if s.set.rules[f.rule].Swallow == nil || a.open < 0 || f.start < a.open || f.start >= a.end {
+		return false
+	}
+	i, found := slices.BinarySearchFunc(s.found, finding{start: a.open, rule: f.rule}, finding.compare)
+	for ; found && i < len(s.found) && s.found[i].start == a.open && s.found[i].rule == f.rule; i++ {
+		if g := &s.found[i]; g.end == a.end {
+			g.end, g.limit, g.open = max(g.end, f.end), max(g.limit, f.limit), true
+			s.extend(g, b, final)
+			return true
+		}
+	}
+	return false
+}
+
+func (f finding) compare(g finding) int {
+	return cmp.Or(cmp.Compare(f.start, g.start), cmp.Compare(f.rule, g.rule))
 }
 
 func (f *finding) same(g finding) bool { return f.start == g.start && f.rule == g.rule }
@@ -224,6 +294,9 @@ func (s *Stream) extend(f *finding, b []byte, final bool) {
 		}
 		s.advance(f, at)
 		f.open = at == len(b) && s.base+int64(at) < f.limit && !final
+		if a := s.account(f.rule); f.start >= a.open {
+			a.open, a.end = f.start, f.end
+		}
 		return
 	}
 	for r.Follow != nil {
@@ -261,7 +334,9 @@ func (s *Stream) report(b []byte, pass int64) {
 		lo, hi := max(f.start, s.pass), min(f.end, pass)
 		if lo < hi {
 			s.mask(lo, hi, f.rule)
-			f.keep(b[lo-s.base : hi-s.base])
+			if f.label != Flooded {
+				f.keep(b[lo-s.base : hi-s.base])
+			}
 		}
 		if f.open || f.end > pass {
 			kept = append(kept, f)

@@ -72,3 +72,15 @@ type Scanner interface {
 	// start of what may be masked do.
 	Check(rule int, window []byte, at int, final bool) (spans []Span, more bool)
 }
+
+// A Reader is a Scanner that also says how much of a window its answer took. The
+// engine keeps accounts of what a rule reads more than once, and stops asking a
+// rule whose keywords crowd each other; a scanner that does not say is taken to
+// have read all that the rule has need of.
+type Reader interface {
+	Scanner
+	// Read answers as Check does. read is an offset in the window: no byte from
+	// there on had a part in the answer. It is the same however long the window
+	// is, once there is an answer, and means nothing with more.
+	Read(rule int, window []byte, at int, final bool) (spans []Span, more bool, read int)
+}

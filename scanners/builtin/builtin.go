@@ -14,7 +14,18 @@ import (
 // A rule is a declaration and the function that judges a window.
 type rule struct {
 	scan.Rule
-	find func(w []byte, at int, final bool) ([]scan.Span, bool)
+	find func(w []byte, at int, final bool) (spans []scan.Span, read int)
+}
+
+// more, in place of how much was read, asks for a longer window.
+const more = -1
+
+// unless returns read, or more if the window ended too soon.
+func unless(short bool, read int) int {
+	if short {
+		return more
+	}
+	return read
 }
 
 // All returns the default scanners.
@@ -44,7 +55,7 @@ func rules() []rule {
 // A scanner is the rules as a scan.Scanner.
 type scanner struct {
 	rules []scan.Rule
-	find  []func(w []byte, at int, final bool) ([]scan.Span, bool)
+	find  []func(w []byte, at int, final bool) ([]scan.Span, int)
 }
 
 func newScanner(all []rule) *scanner {
@@ -60,9 +71,15 @@ func (s *scanner) Rules() []scan.Rule { return s.rules }
 
 // Check asks the rule.
 func (s *scanner) Check(rule int, w []byte, at int, final bool) ([]scan.Span, bool) {
-	spans, more := s.find[rule](w, at, final)
+	spans, more, _ := s.Read(rule, w, at, final)
+	return spans, more
+}
+
+// Read asks the rule, and says how much it read.
+func (s *scanner) Read(rule int, w []byte, at int, final bool) ([]scan.Span, bool, int) {
+	spans, read := s.find[rule](w, at, final)
 	for i := range spans {
 		spans[i].Rule = rule
 	}
-	return spans, more
+	return spans, read == more, read
 }

@@ -62,6 +62,28 @@ func fold(c byte) byte {
 	return c
 }
 
+// lowered writes b in lower case to dst, which is as long at least, and returns
+// it.
+func lowered(dst, b []byte) []byte {
+	for i, c := range b {
+		dst[i] = fold(c)
+	}
+	return dst[:len(b)]
+}
+
+// equalFold compares without regard to ASCII case; k is in lower case.
+func equalFold(b []byte, k string) bool {
+	if len(b) != len(k) {
+		return false
+	}
+	for i := range b {
+		if fold(b[i]) != k[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // behind is how much boundary looks back at.
 const behind = 16
 

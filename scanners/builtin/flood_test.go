@@ -2,8 +2,12 @@ package builtin
 
 import (
 	"bytes"
+	"io"
+	"slices"
+	"strings"
 	"testing"
 
+	engine "github.com/opaquevault/ov/core/rule"
 	"github.com/opaquevault/ov/core/scan"
 )
 
@@ -25,12 +29,70 @@ var floods = map[string]string{
 	"json":     `"data": {`,
 	"at":       "://a@",
 	"quotes":   `password="`,
+	"nested":   "-sk-ant-api03-Th9yuWSB4UFlpy6ve61dDyOvnFJvYaNFBzXiJ70a",
+	"jwts":     "_eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0",
+	"keys":     "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\n",
+	"mixed":    "password=token=cookie:secret://a:_key=eyJ",
+	"pem64s":   "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1JSUV2UUlCQURBTkJna3Foa2lHOXcwQkFRRUZBQVND",
+	"manifest": "\nkind: Secret\ndata:\n  a: dmFsdWV2YWx1ZQ==",
+	"basic":    "authorization: basic ",
+	"query":    "?token=&token=",
 }
 
 // BenchmarkFlood is the floor: every rule on, 64 KiB writes and bytes one by one.
 func BenchmarkFlood(b *testing.B) {
 	for name, unit := range floods {
 		in := bytes.Repeat([]byte(unit), 1<<20/len(unit))
-		b.Run(name, func(b *testing.B) { run(b, scan.Strict, in) })
+		for level, title := range levelNames {
+			b.Run(name+"/"+title, func(b *testing.B) { run(b, level, in) })
+		}
+	}
+}
+
+// TestFloods: what is masked in a flood does not depend on how it is cut, none of
+// a secret in it is left, and output goes on as usual after it.
+func TestFloods(t *testing.T) {
+	const token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+	for level, title := range levelNames {
+		set := compile(t, level)
+		for name, unit := range floods {
+			in := slices.Concat([]byte("start\n"), bytes.Repeat([]byte(unit), 40_000/len(unit)), []byte("\n\n "+token+" "),
+				bytes.Repeat([]byte("nothing of note\n"), 600), []byte(token+"\nthe end\n"))
+			want, _ := mask(t, set, in)
+			if strings.Contains(want, token[:12]) {
+				t.Errorf("%s, %s: a token in or after the flood is left", title, name)
+			}
+			if !strings.HasPrefix(want, "start\n") || !strings.HasSuffix(want, "nothing of note\n[REDACTED:github-pat]\nthe end\n") {
+				t.Errorf("%s, %s: what surrounds the flood is touched: %q ... %q", title, name, want[:20], want[len(want)-100:])
+			}
+			for _, size := range []int{1, 37, 4096} {
+				if size == 1 && testing.Short() {
+					continue
+				}
+				if got, _ := mask(t, set, slices.Collect(slices.Chunk(in, size))...); got != want {
+					at := 0
+					for at < min(len(got), len(want)) && got[at] == want[at] {
+						at++
+					}
+					t.Errorf("%s, %s in pieces of %d differs at %d:\n got %q\nwant %q", title, name, size, at, clip(got, at), clip(want, at))
+				}
+			}
+		}
+	}
+}
+
+// TestNoFlood: no innocent output is taken for a flood.
+func TestNoFlood(t *testing.T) {
+	set := compile(t, scan.Strict)
+	for name, b := range innocents(t) {
+		f := engine.NewFilter(io.Discard, set, func(d engine.Finding) {
+			if d.Label == engine.Flooded {
+				t.Errorf("%s: %s at %d to %d", name, set.Rule(d.Rule).ID, d.Start, d.End)
+			}
+		})
+		if _, err := f.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
 	}
 }

@@ -30,9 +30,9 @@ func jwtRules() []rule {
 
 // findJWT64 finds a JWT that was encoded once more, as Kubernetes and Basic
 // headers do.
-func findJWT64(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findJWT64(w []byte, at int, final bool) ([]scan.Span, int) {
 	if !boundary(w, at) {
-		return nil, false
+		return nil, at
 	}
 	end := either.run(w, at)
 	d, _ := b64.StdEncoding.DecodeString(string(w[at : at+(end-at)/4*4]))
@@ -41,40 +41,47 @@ func findJWT64(w []byte, at int, final bool) ([]scan.Span, bool) {
 	}
 	dot := bytes.IndexByte(d, '.')
 	if dot < 0 || len(d)-dot <= minPayload {
-		return nil, end == len(w) && !final && end-at < maxHeader
+		return nil, unless(end == len(w) && !final && end-at < maxHeader, end+1)
 	}
+	read := at + (dot+minPayload)/3*4 + 4
 	if !joseHeader(d[:dot]) {
-		return nil, false
+		return nil, read
 	}
-	return []scan.Span{{Start: at, End: end, Open: end == len(w) && !final}}, false
+	return []scan.Span{{Start: at, End: end, Open: end == len(w) && !final}}, read
 }
 
-func findJWT(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findJWT(w []byte, at int, final bool) ([]scan.Span, int) {
 	if !boundary(w, at) || at > 0 && w[at-1] == '-' {
-		return nil, false
+		return nil, at
 	}
 	dot := dashed.run(w, at)
 	if dot == len(w) {
-		return nil, !final && dot-at < maxHeader
+		return nil, unless(!final && dot-at < maxHeader, dot)
 	}
 	if w[dot] != '.' || dot-at > maxHeader || dot-at < 12 {
-		return nil, false
+		return nil, min(dot, at+maxHeader) + 1
 	}
 	end := dashed.run(w, dot+1)
 	if end-dot-1 < minPayload {
-		return nil, end == len(w) && !final
+		return nil, unless(end == len(w) && !final, end+1)
 	}
+	read := dot + 1 + minPayload
 	if !joseHeader(w[at:dot]) {
-		return nil, false
+		return nil, read
 	}
 	end = dotted.run(w, end)
-	return []scan.Span{{Start: at, End: end, Open: end == len(w) && !final}}, false
+	return []scan.Span{{Start: at, End: end, Open: end == len(w) && !final}}, read
 }
 
 // joseHeader reports whether b is base64url of an object with a parameter of JOSE.
 func joseHeader(b []byte) bool {
-	d, err := b64.RawURLEncoding.DecodeString(string(b))
-	if err != nil || len(d) == 0 || d[0] != '{' {
+	var buf [maxHeader]byte
+	if len(b) > len(buf) {
+		return false
+	}
+	n, err := b64.RawURLEncoding.Decode(buf[:], b)
+	d := buf[:n]
+	if err != nil || n == 0 || d[0] != '{' {
 		return false
 	}
 	for _, name := range joseNames {

@@ -20,7 +20,7 @@ func kubeRules() []rule {
 	}, findManifest}}
 }
 
-func findManifest(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findManifest(w []byte, at int, final bool) ([]scan.Span, int) {
 	full := final || len(w)-at >= maxManifest
 	if w[at] == '"' {
 		return findJSONData(w, at, full)
@@ -51,16 +51,16 @@ func findManifest(w []byte, at int, final bool) ([]scan.Span, bool) {
 		rest := w[end:]
 		kind = bytes.HasPrefix(rest, []byte("kind: Secret"))
 		if !kind && !full && (len(rest) < 12 && bytes.HasPrefix([]byte("kind: Secret"), rest) || bytes.HasPrefix(rest, []byte("immutable"))) {
-			return wait(hold(spans, len(w))), true
+			return wait(hold(spans, len(w))), more
 		}
 	}
 	if !closed && !full {
-		return wait(hold(spans, i)), true
+		return wait(hold(spans, i)), more
 	}
 	if !kind {
-		return nil, false
+		return nil, end + 12
 	}
-	return spans, false
+	return spans, end + 12
 }
 
 // hold returns where the first value starts.
@@ -89,12 +89,12 @@ func entry(line []byte, at int) (scan.Span, bool) {
 }
 
 // findJSONData finds the values of "data": {...} next to "kind": "Secret".
-func findJSONData(w []byte, at int, full bool) ([]scan.Span, bool) {
+func findJSONData(w []byte, at int, full bool) ([]scan.Span, int) {
 	i := at + bytes.IndexByte(w[at:], '{') + 1
 	end := bytes.IndexByte(w[i:], '}')
 	if end < 0 {
 		if !full {
-			return wait(i), true
+			return wait(i), more
 		}
 		end = len(w) - i
 	}
@@ -103,7 +103,7 @@ func findJSONData(w []byte, at int, full bool) ([]scan.Span, bool) {
 		return strings.Contains(strings.ReplaceAll(string(b), " ", ""), `"kind":"Secret"`)
 	}
 	if !secret(w[:at]) && !secret(tail[:min(len(tail), 64)]) {
-		return wait(i), !full && len(tail) < 64
+		return wait(i), unless(!full && len(tail) < 64, i+end+64)
 	}
 	var spans []scan.Span
 	quotes := 0
@@ -122,5 +122,5 @@ func findJSONData(w []byte, at int, full bool) ([]scan.Span, bool) {
 			}
 		}
 	}
-	return spans, false
+	return spans, i + end + 64
 }

@@ -18,6 +18,9 @@ type label struct {
 	accept func(v []byte, l context) bool
 	source string
 	eg, no string // texts
+
+	first [32][]string // the keywords by the low bits of their first byte
+	long  int          // length of the longest one
 }
 
 // context is what a value is judged by beside its bytes.
@@ -35,73 +38,62 @@ const (
 )
 
 func (l *label) rule() rule {
-	long := 0
 	for _, k := range l.keys {
-		long = max(long, len(k))
+		l.first[k[0]&31] = append(l.first[k[0]&31], k)
+		l.long = max(l.long, len(k))
 	}
 	return rule{scan.Rule{
 		ID: l.id, Keywords: l.keys, Fold: true, After: true, Behind: labelCtx,
-		Need: long + maxName + maxGap + maxValue, Max: scan.MaxWindow, Tier: max(l.tier, scan.Precise),
+		Need: l.long + maxName + maxGap + maxValue, Max: scan.MaxWindow, Tier: max(l.tier, scan.Precise),
 		Swallow: func(c byte) bool { return c > ' ' && c != '"' && c != '\'' && c != '<' && c != 0x7f },
 	}, l.find}
 }
 
-func (l *label) find(w []byte, at int, final bool) ([]scan.Span, bool) {
+func (l *label) find(w []byte, at int, final bool) ([]scan.Span, int) {
+	if l.front && !front(w, at) || l.query && !(at > 0 && (w[at-1] == '?' || w[at-1] == '&' || w[at-1] == ';')) {
+		return nil, at
+	}
 	i := at + l.key(w[at:])
 	name := i
 	for word[w[i-1]] && name < len(w) && name-i < maxName && (word[w[name]] || w[name] == '-') {
 		name++
 	}
 	if name == len(w) && !final {
-		return wait(name), true
+		return wait(name), more
 	}
 	c := context{left: left(w, at), right: string(w[i:name]), before: w[:at]}
-	if name-i == maxName || denied(c.left, c.right) || l.front && !front(w, at) {
-		return nil, false
-	}
-	if l.query && !(at > 0 && (w[at-1] == '?' || w[at-1] == '&' || w[at-1] == ';')) {
-		return nil, false
+	if name-i == maxName || denied(c.left, c.right) {
+		return nil, name + 1
 	}
 	c.gap = parseGap(w, name, final)
 	if c.more {
-		return wait(c.end), true
+		return wait(c.end), more
 	}
 	if c.end == name && w[i-1] != '=' && w[i-1] != ':' && w[i-1] != ' ' {
-		return nil, false // no gap: the name goes on
+		return nil, name + 1 // no gap: the name goes on
 	}
 	c.strong = c.strong || w[i-1] == '=' || w[i-1] == ':'
 	if l.header {
-		end, more := scheme(w, c.end, final)
-		if more {
-			return wait(c.end), true
+		end, cut := scheme(w, c.end, final)
+		if cut {
+			return wait(c.end), more
 		}
 		c.end = end
 	}
 	c.line = lineStart(w, at-len(c.left)) && c.tight
-	end, more := parseValue(w, c.gap, c.line, c.line || l.query, final)
-	full := len(w)-at >= len(l.key0())+maxName+maxGap+maxValue
-	if more && !full {
-		return wait(c.end), true
+	end, cut := parseValue(w, c.gap, c.line, c.line || l.query, final)
+	full := len(w)-at >= l.long+maxName+maxGap+maxValue
+	if cut && !full {
+		return wait(c.end), more
 	}
 	v := w[c.end:end]
 	if c.quote == 0 {
 		v = trim(v)
 	}
 	if end < len(w) && (w[end] == '(' || w[end] == '[') && c.quote == 0 || len(v) == 0 || !l.accept(v, c) {
-		return nil, false
+		return nil, end + 1
 	}
-	return []scan.Span{{Start: c.end, End: c.end + len(v), Open: more && !final}}, false
-}
-
-// key0 returns the longest keyword, which Need counts with.
-func (l *label) key0() string {
-	k0 := ""
-	for _, k := range l.keys {
-		if len(k) > len(k0) {
-			k0 = k
-		}
-	}
-	return k0
+	return []scan.Span{{Start: c.end, End: c.end + len(v), Open: cut && !final}}, end + 1
 }
 
 // wait holds the bytes from i on.
@@ -110,8 +102,8 @@ func wait(i int) []scan.Span { return []scan.Span{{Start: i, End: i}} }
 // key returns the length of the longest keyword that b starts with.
 func (l *label) key(b []byte) int {
 	n := 0
-	for _, k := range l.keys {
-		if len(k) > n && len(b) >= len(k) && strings.EqualFold(string(b[:len(k)]), k) {
+	for _, k := range l.first[b[0]&31] {
+		if len(k) > n && len(b) >= len(k) && equalFold(b[:len(k)], k) {
 			n = len(k)
 		}
 	}
@@ -169,6 +161,9 @@ func words(s string) map[string]bool {
 
 // denied reports whether the rest of a name says that its value is no secret.
 func denied(before, after string) bool {
+	if before == "" && after == "" {
+		return false
+	}
 	if after != "" && isLetter(after[0]) && !isUpper(after[0]) && !goesOn(after) {
 		return true // another word: secretary, passwordless
 	}

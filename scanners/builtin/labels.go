@@ -98,8 +98,8 @@ func keyNames() []string {
 // labelled returns the rules of the labels.
 func labelled() []rule {
 	var all []rule
-	for i := range labels {
-		all = append(all, labels[i].rule())
+	for _, l := range labels { // a copy: rule completes it
+		all = append(all, l.rule())
 	}
 	return all
 }

@@ -48,44 +48,45 @@ func base64Start(b []byte) int {
 	return i
 }
 
-func findPEM(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findPEM(w []byte, at int, final bool) ([]scan.Span, int) {
 	line := w[at:min(len(w), at+maxArmor)]
 	n := bytes.Index(line[8:], []byte("----"))
 	if n < 0 {
-		return nil, len(line) < maxArmor && !final && bytes.IndexByte(line, '\n') < 0
+		return nil, unless(len(line) < maxArmor && !final && bytes.IndexByte(line, '\n') < 0, at+maxArmor)
 	}
 	if !bytes.Contains(line[:8+n], []byte("PRIVATE KEY")) {
-		return nil, false
+		return nil, at + 8 + n + 4
 	}
 	i := at + 8 + n
 	for i < len(w) && w[i] == '-' {
 		i++
 	}
 	if _, ok := keyRun(w[i:], minLine); ok {
-		return []scan.Span{{Start: at, End: i, Open: true}}, false
+		return []scan.Span{{Start: at, End: i, Open: true}}, at + armorLook
 	}
 	if final { // a key cut short: what there is of its first line
 		if _, ok := keyRun(w[i:], minTail); ok {
-			return []scan.Span{{Start: at, End: i, Open: true}}, false
+			return []scan.Span{{Start: at, End: i, Open: true}}, at + armorLook
 		}
 	}
-	return nil, !final && len(w)-at < armorLook
+	return nil, unless(!final && len(w)-at < armorLook, at+armorLook)
 }
 
-func findPutty(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findPutty(w []byte, at int, final bool) ([]scan.Span, int) {
 	i := digit.run(w, at+len("Private-Lines: "))
 	if _, ok := keyRun(w[i:], minLine); ok {
-		return []scan.Span{{Start: i, End: i, Open: true}}, false
+		return []scan.Span{{Start: i, End: i, Open: true}}, at + armorLook
 	}
-	return wait(at + len("Private-Lines: ")), !final && len(w)-at < armorLook
+	return wait(at + len("Private-Lines: ")), unless(!final && len(w)-at < armorLook, at+armorLook)
 }
 
 // findPEM64 judges base64 of an armor, as Kubernetes and cloud-init write it.
-func findPEM64(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findPEM64(w []byte, at int, final bool) ([]scan.Span, int) {
 	end := base64.run(w, at)
 	if end-at < 80 && end == len(w) && !final {
-		return nil, true
+		return nil, more
 	}
+	read := min(end, at+92) + 1
 	for shift := range 4 {
 		from := at + shift
 		n := min(end-from, 88) / 4 * 4
@@ -95,10 +96,10 @@ func findPEM64(w []byte, at int, final bool) ([]scan.Span, bool) {
 		d, err := b64.StdEncoding.DecodeString(string(bytes.TrimRight(w[from:from+n], "=")[:(n-2)/4*4]))
 		if err == nil && bytes.Contains(d, []byte("PRIVATE KEY")) {
 			start := base64Start(w[max(0, at-4):at]) + max(0, at-4)
-			return []scan.Span{{Start: start, End: end, Open: end == len(w) && !final}}, false
+			return []scan.Span{{Start: start, End: end, Open: end == len(w) && !final}}, read
 		}
 	}
-	return nil, false
+	return nil, read
 }
 
 // keyRun finds the first run of base64 in b of at least least bytes.
@@ -152,11 +153,18 @@ func followPEM(state uint32, b []byte, final bool) (n int, next uint32, more boo
 		if stop >= 0 {
 			text = b[at : at+stop]
 		}
-		if i := bytes.Index(text, pemEnd); i >= 0 {
+		next := opens(text)
+		if i := bytes.Index(text, pemEnd); i >= 0 && (next < 0 || i < next) {
 			return closeArmor(b, at+i, final)
 		}
-		if i, ok := keyLine(text, state, line, stop >= 0 || final); ok {
+		if next >= 0 {
+			text = text[:next]
+		}
+		if i, ok := keyLine(text, state, line, stop >= 0 || next >= 0 || final); ok {
 			return at + i, pemInRun, false
+		}
+		if next >= 0 { // the key was cut short, and the next one is judged by itself
+			return 0, pemDone, false
 		}
 		if stop < 0 {
 			if final {
@@ -171,6 +179,18 @@ func followPEM(state uint32, b []byte, final bool) (n int, next uint32, more boo
 		return len(b), pemDone, false
 	}
 	return 0, pemDone, false
+}
+
+// opens returns where another key, or what else has an armor, begins on a line,
+// which may not be whole yet; -1 if none does.
+func opens(line []byte) int {
+	first := -1
+	for _, s := range []string{"-----BEGIN ", "---- BEGIN ", "Private-Lines: "} {
+		if i := bytes.Index(line, []byte(s)); i >= 0 && (first < 0 || i < first) {
+			first = i
+		}
+	}
+	return first
 }
 
 // keyLine finds a line of a key in text, which may not be whole yet, and returns

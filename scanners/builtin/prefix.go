@@ -46,27 +46,27 @@ func (p *prefix) rule() rule {
 	return rule{r, p.find}
 }
 
-func (p *prefix) find(w []byte, at int, final bool) ([]scan.Span, bool) {
+func (p *prefix) find(w []byte, at int, final bool) ([]scan.Span, int) {
 	if !boundary(w, at) || p.tight && at > 0 && joins(w[at-1]) {
-		return nil, false
+		return nil, at
 	}
 	i := at + p.key(w[at:])
 	end := p.body.run(w, i)
 	open := end == len(w) && !final
 	switch {
 	case p.exact && open && end-i <= p.max, p.check != nil && open && end-i <= p.min:
-		return nil, true // one byte more tells whether it ends here
+		return nil, more // one byte more tells whether it ends here
 	case end-i < p.min:
-		return nil, open
+		return nil, unless(open, end+1)
 	case p.exact && (end-i > p.max || end < len(w) && isAlnum(w[end])):
-		return nil, false
+		return nil, i + p.max + 1
 	}
 	body := w[i : i+p.min]
 	if filler(body) || p.body != upper && (!mixed(body) || slug(body)) || p.shape != nil && !p.shape(body) {
-		return nil, false
+		return nil, i + p.min + 1
 	}
 	if p.exact && bytes.HasSuffix(w[i:end], []byte("EXAMPLE")) {
-		return nil, false
+		return nil, end + 1
 	}
 	s := scan.Span{Start: at, End: end, Open: open && !p.exact}
 	if p.after {
@@ -75,7 +75,7 @@ func (p *prefix) find(w []byte, at int, final bool) ([]scan.Span, bool) {
 	if p.check != nil && !open {
 		s.Label = p.check(w[at:end])
 	}
-	return []scan.Span{s}, false
+	return []scan.Span{s}, i + p.min + 1
 }
 
 // key returns the length of the longest key that b starts with.

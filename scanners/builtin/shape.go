@@ -23,7 +23,7 @@ func tokenShapes() []rule {
 		{scan.Rule{ // developer.hashicorp.com/terraform/cloud-docs: 14 characters, .atlasv1., 60 to 70
 			ID: "terraform-token", Keywords: []string{".atlasv1."}, Before: 14, Behind: 2, Need: 9 + 40,
 			Max: 256, Swallow: padded.has, Tier: scan.Precise, Lead: oddRun,
-		}, func(w []byte, at int, final bool) ([]scan.Span, bool) { return around(w, at, 9, 40, padded, final) }},
+		}, func(w []byte, at int, final bool) ([]scan.Span, int) { return around(w, at, 9, 40, padded, final) }},
 		{scan.Rule{ // learn.microsoft.com/entra: 3 characters, a digit, Q~, 31 to 34
 			ID: "azure-client-secret", Keywords: []string{"0Q~", "1Q~", "2Q~", "3Q~", "4Q~", "5Q~", "6Q~", "7Q~", "8Q~", "9Q~"},
 			Behind: 3, Need: 3 + 31, Max: 64, Swallow: azureBody.has, Tier: scan.Precise,
@@ -42,7 +42,7 @@ func tokenShapes() []rule {
 		{scan.Rule{ // facebook app tokens: developers.facebook.com/docs/facebook-login
 			ID: "openai-signature", Keywords: []string{"T3BlbkFJ"}, Before: 20, Behind: 1, Need: 28,
 			Max: 256, Swallow: dashed.has, Tier: scan.Precise, Lead: oddRun,
-		}, func(w []byte, at int, final bool) ([]scan.Span, bool) { return around(w, at, 8, 20, dashed, final) }},
+		}, func(w []byte, at int, final bool) ([]scan.Span, int) { return around(w, at, 8, 20, dashed, final) }},
 	}
 }
 
@@ -85,62 +85,62 @@ func oddRun(b []byte) int {
 }
 
 // around takes the odd run before a literal of n bytes and the body after it.
-func around(w []byte, at, n, least int, body *set, final bool) ([]scan.Span, bool) {
+func around(w []byte, at, n, least int, body *set, final bool) ([]scan.Span, int) {
 	end := body.run(w, at+n)
 	if end-at-n < least {
-		return nil, end == len(w) && !final
+		return nil, unless(end == len(w) && !final, end+1)
 	}
-	return []scan.Span{{Start: at - oddRun(w[:at]), End: end, Open: end == len(w) && !final}}, false
+	return []scan.Span{{Start: at - oddRun(w[:at]), End: end, Open: end == len(w) && !final}}, at + n + least
 }
 
-func findTelegram(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findTelegram(w []byte, at int, final bool) ([]scan.Span, int) {
 	n := digitRun(w[:at], 10)
 	key := bytes.Index(w[at:], []byte("AA"))
 	end := dashed.run(w, at+key)
 	switch {
 	case n < 8 || at-n > 0 && isDigit(w[at-n-1]):
-		return nil, false
+		return nil, at
 	case end-at-key < 33:
-		return nil, end == len(w) && !final
+		return nil, unless(end == len(w) && !final, end+1)
 	}
-	return []scan.Span{{Start: at - n, End: end, Open: end == len(w) && !final}}, false
+	return []scan.Span{{Start: at - n, End: end, Open: end == len(w) && !final}}, at + key + 33
 }
 
-func findAzureSecret(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findAzureSecret(w []byte, at int, final bool) ([]scan.Span, int) {
 	if at < 3 || !azureBody[w[at-1]] {
-		return nil, false
+		return nil, at
 	}
 	end := azureBody.run(w, at+3)
 	if end-at-3 < 31 {
-		return nil, end == len(w) && !final
+		return nil, unless(end == len(w) && !final, end+1)
 	}
-	return []scan.Span{{Start: at, End: end, Open: end == len(w) && !final}}, false
+	return []scan.Span{{Start: at, End: end, Open: end == len(w) && !final}}, at + 3 + 31
 }
 
-func findMailchimp(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findMailchimp(w []byte, at int, final bool) ([]scan.Span, int) {
 	n := 0
 	for n < at && n < 33 && lowHex[w[at-1-n]] {
 		n++
 	}
 	if n != 32 {
-		return nil, false
+		return nil, at
 	}
 	end := digit.run(w, at+3)
 	if end == len(w) && !final && end-at < 5 {
-		return nil, true
+		return nil, more
 	}
 	if end == at+3 {
-		return nil, false
+		return nil, end + 1
 	}
-	return []scan.Span{{Start: at - hexRun(w[:at], 32), End: end}}, false
+	return []scan.Span{{Start: at - hexRun(w[:at], 32), End: end}}, end + 1
 }
 
 // findOTP finds secret= in an otpauth URL.
-func findOTP(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findOTP(w []byte, at int, final bool) ([]scan.Span, int) {
 	for i := at; i < len(w); i++ {
 		c := w[i]
 		if c <= ' ' || c == '"' || c == '\'' || c == '<' || c == '`' {
-			return nil, false
+			return nil, i + 1
 		}
 		if c|0x20 != 's' {
 			continue
@@ -152,21 +152,21 @@ func findOTP(w []byte, at int, final bool) ([]scan.Span, bool) {
 			from := i + len(key)
 			end := alnum.run(w, from)
 			if end == len(w) && !final && len(w)-at < 512 {
-				return wait(from), true
+				return wait(from), more
 			}
 			if end-from < 8 {
-				return nil, false
+				return nil, end + 1
 			}
-			return []scan.Span{{Start: from, End: end, Open: end == len(w) && !final}}, false
+			return []scan.Span{{Start: from, End: end, Open: end == len(w) && !final}}, end + 1
 		}
 	}
-	return wait(len(w)), !final && len(w)-at < 512
+	return wait(len(w)), unless(!final && len(w)-at < 512, len(w))
 }
 
 // findCurlUser finds user:password after -u in a command of curl or wget.
-func findCurlUser(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findCurlUser(w []byte, at int, final bool) ([]scan.Span, int) {
 	if !bytes.Contains(w[:at], []byte("curl")) && !bytes.Contains(w[:at], []byte("wget")) && !bytes.Contains(w[:at], []byte("http ")) {
-		return nil, false
+		return nil, at
 	}
 	i := at + 2
 	for i < len(w) && (isLetter(w[i]) || w[i] == '-') {
@@ -190,14 +190,14 @@ func findCurlUser(w []byte, at int, final bool) ([]scan.Span, bool) {
 		}
 	}
 	if !final && len(w)-at < 256 {
-		return wait(max(i, colon)), true
+		return wait(max(i, colon)), more
 	}
 	return userPassword(w, colon, len(w))
 }
 
-func userPassword(w []byte, colon, end int) ([]scan.Span, bool) {
+func userPassword(w []byte, colon, end int) ([]scan.Span, int) {
 	if colon < 0 || end-colon < 3 || stands(w[colon:end]) || isPlaceholderWord(w[colon:end]) || w[end-1] == '>' || digit.run(w, colon) == end && end-colon < 6 {
-		return nil, false
+		return nil, end + 1
 	}
-	return []scan.Span{{Start: colon, End: end}}, false
+	return []scan.Span{{Start: colon, End: end}}, end + 1
 }

@@ -33,7 +33,7 @@ var (
 	crypt     = newSet("a-zA-Z0-9./$=,+_-")
 )
 
-func findCookie(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findCookie(w []byte, at int, final bool) ([]scan.Span, int) {
 	i := at + bytes.IndexByte(w[at:], ':') + 1
 	var spans []scan.Span
 	set := fold(w[at]) == 's'
@@ -43,7 +43,7 @@ func findCookie(w []byte, at int, final bool) ([]scan.Span, bool) {
 			end++
 		}
 		if end == len(w) && !final && len(w)-at < 1024 {
-			return wait(hold(spans, i)), true
+			return wait(hold(spans, i)), more
 		}
 		if k := bytes.IndexByte(w[j:end], '='); k >= 0 && end-j-k-1 >= 8 {
 			if v := w[j+k+1 : end]; !wordy(v) && !stands(v) {
@@ -51,31 +51,31 @@ func findCookie(w []byte, at int, final bool) ([]scan.Span, bool) {
 			}
 		}
 		if end == len(w) || w[end] != ';' || set {
-			return spans, false
+			return spans, end + 1
 		}
 		j = end + 1
 	}
 }
 
-func findSignature(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findSignature(w []byte, at int, final bool) ([]scan.Span, int) {
 	i := at + bytes.IndexByte(w[at:], '=') + 1
 	end := signature.run(w, i)
 	if end-i < 32 {
-		return wait(i), end == len(w) && !final
+		return wait(i), unless(end == len(w) && !final, end+1)
 	}
-	return []scan.Span{{Start: i, End: end, Open: end == len(w) && !final}}, false
+	return []scan.Span{{Start: i, End: end, Open: end == len(w) && !final}}, i + 32
 }
 
-func findCrypt(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findCrypt(w []byte, at int, final bool) ([]scan.Span, int) {
 	from := at
 	if w[at] == '{' {
 		from = at + bytes.IndexByte(w[at:], '}') + 1
 	}
 	end := crypt.run(w, from)
 	if end-at < 30 {
-		return nil, end == len(w) && !final
+		return nil, unless(end == len(w) && !final, end+1)
 	}
-	return []scan.Span{{Start: at, End: end, Open: end == len(w) && !final}}, false
+	return []scan.Span{{Start: at, End: end, Open: end == len(w) && !final}}, at + 30
 }
 
 // entropyKeys are the names after which strict masks anything random, beside the
@@ -84,31 +84,31 @@ func entropyKeys() []string {
 	return strings.Fields("client api app access account auth user sonar snyk gitlab bitbucket twilio telegram slack discord facebook twitter linkedin dropbox datadog newrelic sentry okta cloudflare heroku digitalocean algolia airtable asana atlassian jira confluence artifactory npm pypi docker mailgun mailchimp sendgrid stripe square paypal shopify plaid etsy zendesk intercom hubspot dynatrace grafana launchdarkly looker mapbox nytimes netlify rapidapi sumo travis twitch typeform yandex password key= key: _key session nonce hash salt seed")
 }
 
-func findEntropy(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findEntropy(w []byte, at int, final bool) ([]scan.Span, int) {
 	i := at
 	for i < len(w) && (word[w[i]] || w[i] == '-' || w[i] == '.') && i-at < 64 {
 		i++
 	}
 	if i == len(w) && !final {
-		return wait(i), true
+		return wait(i), more
 	}
 	g := parseGap(w, i, final)
 	if g.more {
-		return wait(g.end), true
+		return wait(g.end), more
 	}
 	if g.end == i || !g.strong && !g.tag {
-		return nil, false
+		return nil, g.end + 1
 	}
-	end, more := parseValue(w, g, false, false, final)
-	if more && len(w)-at < 512 {
-		return wait(g.end), true
+	end, cut := parseValue(w, g, false, false, final)
+	if cut && len(w)-at < 512 {
+		return wait(g.end), more
 	}
 	v := w[g.end:end]
 	if g.quote == 0 {
 		v = trim(v)
 	}
 	if !random(v, 10) || dateLike(v) {
-		return nil, false
+		return nil, end + 1
 	}
-	return []scan.Span{{Start: g.end, End: g.end + len(v)}}, false
+	return []scan.Span{{Start: g.end, End: g.end + len(v)}}, end + 1
 }

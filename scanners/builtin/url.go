@@ -10,9 +10,9 @@ import (
 // maxUserinfo bounds user and password of a URL.
 const maxUserinfo = 512
 
-// databases are schemes of URLs that name no path before the password ends: an
+// databases are the schemes of URLs that name no path before the password ends: an
 // unescaped slash in it is common.
-var databases = []string{"postgres", "postgresql", "mysql", "mariadb", "mongodb", "mongodb+srv", "redis", "rediss", "amqp", "amqps", "mssql", "sqlserver", "cockroachdb", "clickhouse", "cassandra", "jdbc", "ldap", "smtp", "smtps", "mqtt", "kafka", "nats"}
+var databases = words("postgres postgresql mysql mariadb mongodb redis rediss amqp amqps mssql sqlserver cockroachdb clickhouse cassandra jdbc ldap smtp smtps mqtt kafka nats")
 
 // urlRules find the password in scheme://user:password@host, also with the
 // punctuation percent-encoded or the slashes escaped. Source: RFC 3986, 3.2.1.
@@ -24,7 +24,7 @@ func urlRules() []rule {
 	return []rule{{r, findUserinfo}}
 }
 
-func findUserinfo(w []byte, at int, final bool) ([]scan.Span, bool) {
+func findUserinfo(w []byte, at int, final bool) ([]scan.Span, int) {
 	i, coded := at+3, false
 	switch w[at] {
 	case '%':
@@ -35,25 +35,25 @@ func findUserinfo(w []byte, at int, final bool) ([]scan.Span, bool) {
 		}
 	}
 	u := userinfo{w: w, from: i, coded: coded, database: isDatabase(w[:at]), final: final || len(w)-at >= maxUserinfo+16}
-	colon, end, more := u.scan()
+	colon, end, read := u.scan()
 	switch {
-	case more && colon < 0:
-		return wait(i), true // a token may stand in place of the user
-	case more:
-		return wait(colon), true
+	case read == more && colon < 0:
+		return wait(i), more // a token may stand in place of the user
+	case read == more:
+		return wait(colon), more
 	case end < 0:
-		return nil, false
+		return nil, read
 	case colon < 0:
 		if user := w[i:end]; random(user, 16) {
-			return []scan.Span{{Start: i, End: end}}, false
+			return []scan.Span{{Start: i, End: end}}, read
 		}
-		return nil, false
+		return nil, read
 	}
 	p := w[colon:end]
 	if len(p) == 0 || stands(p) || len(p) < 3 || isPlaceholderWord(p) {
-		return nil, false
+		return nil, read
 	}
-	return []scan.Span{{Start: colon, End: end}}, false
+	return []scan.Span{{Start: colon, End: end}}, read
 }
 
 // userinfo is the part of a URL after the slashes, as it is read.
@@ -66,15 +66,15 @@ type userinfo struct {
 }
 
 // scan returns where the password starts (-1 without a colon) and where the last
-// @ of the userinfo stands (-1: this is none).
-func (u *userinfo) scan() (colon, end int, more bool) {
+// @ of the userinfo stands (-1: this is none), and how much it read.
+func (u *userinfo) scan() (colon, end, read int) {
 	colon, end = -1, -1
 	slash := false
 	for i := u.from; i < len(u.w); i++ {
 		c := u.w[i]
 		if c == '%' && u.coded {
 			if len(u.w)-i < 3 && !u.final {
-				return colon, end, true
+				return colon, end, more
 			}
 			switch esc := strings.ToUpper(string(u.w[i:min(len(u.w), i+3)])); esc {
 			case "%3A":
@@ -84,48 +84,48 @@ func (u *userinfo) scan() (colon, end int, more bool) {
 				i += 2
 				continue
 			case "%40":
-				return colon, i, false
+				return colon, i, i + 3
 			case "%2F", "%3F", "%20", "%22":
-				return colon, -1, false
+				return colon, -1, i + 3
 			}
 		}
 		switch {
 		case c <= ' ' || c == '"' || c == '\'' || c == '`' || c == '<' || c == '>' || c == '\\' || c == 0x7f:
-			return u.settle(colon, end, slash)
+			return u.settle(colon, end, i, slash)
 		case c == '@':
 			end = i
 			if slash { // a path may have an @: the first one after a slash is taken
-				return u.settle(colon, end, slash)
+				return u.settle(colon, end, i, slash)
 			}
 		case c == ':' && colon < 0 && end < 0:
 			colon = i + 1
 		case c == '/' || c == '?' || c == '#':
 			if end >= 0 && colon >= 0 && c != '#' || end >= 0 && colon < 0 {
-				return u.settle(colon, end, slash)
+				return u.settle(colon, end, i, slash)
 			}
 			if c == '/' && (colon < 0 || i == colon || digit.run(u.w, colon) == i || !u.database && bytes.IndexByte(u.w[u.from:colon], '.') >= 0) {
-				return u.settle(colon, end, slash)
+				return u.settle(colon, end, i, slash)
 			}
 			slash = slash || c == '/'
 		case (c == ',' || c == ';' || c == ')' || c == ']') && end >= 0:
-			return u.settle(colon, end, slash)
+			return u.settle(colon, end, i, slash)
 		}
 	}
 	if u.final {
-		return u.settle(colon, end, slash)
+		return u.settle(colon, end, len(u.w)-1, slash)
 	}
-	return colon, end, true
+	return colon, end, more
 }
 
-// settle drops a port that looks like a password.
-func (u *userinfo) settle(colon, end int, slash bool) (int, int, bool) {
+// settle drops a port that looks like a password. last is the last byte read.
+func (u *userinfo) settle(colon, end, last int, slash bool) (int, int, int) {
 	if colon > end {
 		colon = -1
 	}
 	if slash && !u.database && colon >= 0 && end >= 0 && !random(u.w[colon:end], 16) {
-		return colon, -1, false
+		return colon, -1, last + 1
 	}
-	return colon, end, false
+	return colon, end, last + 1
 }
 
 // isDatabase reports whether b ends in the scheme of a database.
@@ -134,13 +134,12 @@ func isDatabase(b []byte) bool {
 	for i > 0 && (isAlnum(b[i-1]) || b[i-1] == '+' || b[i-1] == '-') {
 		i--
 	}
-	scheme := strings.ToLower(string(b[i:]))
-	for _, d := range databases {
-		if scheme == d || strings.HasPrefix(scheme, d+"+") {
-			return true
-		}
+	scheme, _, _ := bytes.Cut(b[i:], []byte("+")) // postgresql+psycopg2
+	var low [16]byte
+	if len(scheme) > len(low) {
+		return false
 	}
-	return false
+	return databases[string(lowered(low[:], scheme))]
 }
 
 // isPlaceholderWord: what manuals write in place of a password.

@@ -13,6 +13,10 @@ func parseValue(w []byte, g gap, line, percent, final bool) (end int, more bool)
 	i := g.end
 	for i < len(w) {
 		c := w[i]
+		if plain[c] {
+			i++
+			continue
+		}
 		if !final && len(w)-i < 8 && opensEscape(c) && escape(w[i:]) == 0 {
 			return i, true
 		}
@@ -42,6 +46,9 @@ func parseValue(w []byte, g gap, line, percent, final bool) (end int, more bool)
 	return i, !final
 }
 
+// plain are bytes that neither end a value nor begin an escape.
+var plain = newSet("a-zA-Z0-9_+/=.:#$*@^~?!-")
+
 // closers end a value that neither quotes nor a line hold.
 var closers = newSet(",;<>|&)}][(")
 
@@ -55,7 +62,16 @@ func endsValue(e []byte) bool {
 }
 
 // trim takes the punctuation of a sentence off the end.
-func trim(v []byte) []byte { return bytes.TrimRight(v, ".,:;!?") }
+func trim(v []byte) []byte {
+	for n := len(v); n > 0; n-- {
+		switch v[n-1] {
+		case '.', ',', ':', ';', '!', '?':
+		default:
+			return v[:n]
+		}
+	}
+	return nil
+}
 
 // stands reports whether v stands for a value or refers to one.
 func stands(v []byte) bool {
@@ -74,13 +90,26 @@ func stands(v []byte) bool {
 			return true
 		}
 	}
-	l := strings.ToLower(string(v[:min(len(v), 64)]))
-	for _, s := range []string{"redacted", "placeholder", "your-", "your_", "yourapi", "changeme", "example", "process.env", "os.environ", "getenv", "secrets.", "vault:", "op://", "ref+", "arn:", "sha256:", "sha512-", "sha1-", "h1:", "file:", "enc[", "xxxx", "****", "..."} {
-		if strings.Contains(l, s) {
-			return true
+	var low [64]byte
+	l := lowered(low[:], v[:min(len(v), len(low))])
+	for i, c := range l {
+		for _, s := range standIns[c] {
+			if len(l)-i >= len(s) && string(l[i:i+len(s)]) == s {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// standIns are what a value that stands for one has in it, by their first byte.
+var standIns = byFirst("redacted placeholder your- your_ yourapi changeme example process.env os.environ getenv secrets. vault: op:// ref+ arn: sha256: sha512- sha1- h1: file: enc[ xxxx **** ...")
+
+func byFirst(s string) (t [256][]string) {
+	for w := range strings.FieldsSeq(s) {
+		t[w[0]] = append(t[w[0]], w)
+	}
+	return t
 }
 
 // maxJudged is how much of a long value is looked at.

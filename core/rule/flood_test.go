@@ -1,0 +1,141 @@
+package rule
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opaquevault/ov/core/scan"
+)
+
+// greedy reads all that its rule has need of for each keyword, finds nothing, and
+// counts what it was shown. With tell it says that it read less.
+type greedy struct {
+	rules []scan.Rule
+	shown *int
+}
+
+func (g greedy) Rules() []scan.Rule { return g.rules }
+
+func (g greedy) Check(_ int, w []byte, at int, final bool) ([]scan.Span, bool) {
+	if !final && len(w)-at < g.rules[0].Need {
+		return nil, true
+	}
+	*g.shown += len(w) - at
+	return nil, false
+}
+
+// frugal is greedy, but decides at once and says so.
+type frugal struct{ greedy }
+
+func (f frugal) Read(_ int, w []byte, at int, final bool) ([]scan.Span, bool, int) {
+	*f.shown += 4
+	return nil, false, at + 4
+}
+
+func flood(t *testing.T, s scan.Scanner) *Set {
+	t.Helper()
+	set, err := Compile([]scan.Scanner{s}, scan.Strict)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// TestFloodIsLinear: however close together keywords stand, a scanner is not
+// shown more than a few times the stream, and what it is not shown is masked.
+func TestFloodIsLinear(t *testing.T) {
+	shown := 0
+	g := greedy{[]scan.Rule{{ID: "g", Keywords: []string{"key"}, Need: 1000}}, &shown}
+	set := flood(t, g)
+	in := []byte("start " + strings.Repeat("key", 100_000) + strings.Repeat(".", 20_000) + "key" + strings.Repeat(".", 2000))
+	out := pieces(t, set, in)
+	if shown > 3*len(in) {
+		t.Errorf("%d bytes were shown of a stream of %d", shown, len(in))
+	}
+	// The first keywords are judged until the account is overdrawn; from then on all
+	// is masked, to as far behind the last keyword as a finding could reach.
+	judged := 6 // 1000-3, 1000-3 ... bytes read again are more than the overdraft
+	want := "start " + strings.Repeat("key", judged) + "[REDACTED:g]" + strings.Repeat(".", 20_000-1000+3) + "key" + strings.Repeat(".", 2000)
+	if string(out) != want {
+		t.Errorf("got %.60q... of %d bytes, want %.60q... of %d", out, len(out), want, len(want))
+	}
+	for _, size := range []int{1, 7, 4096} {
+		if got := pieces(t, set, slices.Collect(slices.Chunk(in, size))...); !bytes.Equal(got, out) {
+			t.Errorf("in pieces of %d: %.60q... of %d bytes", size, got, len(got))
+		}
+	}
+}
+
+// TestFrugalIsNotFlooded: a scanner that says how little it read is asked about
+// every keyword.
+func TestFrugalIsNotFlooded(t *testing.T) {
+	shown := 0
+	f := frugal{greedy{[]scan.Rule{{ID: "f", Keywords: []string{"key"}, Need: 1000}}, &shown}}
+	in := bytes.Repeat([]byte("key."), 50_000)
+	if got := pieces(t, flood(t, f), in); !bytes.Equal(got, in) || shown != len(in) {
+		t.Errorf("%d of %d bytes were judged, the output has %d", shown, len(in), len(got))
+	}
+}
+
+// TestFloodEnds: a flood that the stream's end cuts is masked to that end, and
+// reported without its bytes.
+func TestFloodEnds(t *testing.T) {
+	shown := 0
+	set := flood(t, greedy{[]scan.Rule{{ID: "g", Keywords: []string{"key"}, Need: 1000}}, &shown})
+	var out bytes.Buffer
+	var got []Finding
+	f := NewFilter(&out, set, func(d Finding) { got = append(got, d) })
+	in := bytes.Repeat([]byte("key"), 1000)
+	if _, err := f.Write(in); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || got[0].End != int64(len(in)) || got[0].Label != Flooded || got[0].Value != nil {
+		t.Errorf("findings %+v", got)
+	}
+	if want := strings.Repeat("key", 6) + "[REDACTED:g]"; out.String() != want {
+		t.Errorf("%.60q, want %q", out.String(), want)
+	}
+}
+
+// TestJoin: tokens within a token are one finding, as long as the last of them
+// may reach, and are gone through once.
+func TestJoin(t *testing.T) {
+	swallowed := 0
+	dashed := func(c byte) bool { swallowed++; return alnum(c) || c == '-' }
+	s := &toy{}
+	s.add(scan.Rule{ID: "sk", Keywords: []string{"sk-"}, Behind: 1, Need: 8, Max: 40, Swallow: dashed}, func(w []byte, at int, final bool) ([]scan.Span, bool) {
+		i := at + 3
+		for i < len(w) && dashed(w[i]) {
+			i++
+		}
+		if at > 0 && alnum(w[at-1]) || i-at < 5 {
+			return nil, i == len(w) && !final
+		}
+		return []scan.Span{{Start: at, End: i, Open: i == len(w) && !final}}, false
+	})
+	set := flood(t, s)
+	for in, want := range map[string]string{
+		"a sk-abcd-sk-efgh-x b":                                                      "a [REDACTED:sk] b",
+		"sk-abcd" + strings.Repeat("-", 50) + ".":                                    "[REDACTED:sk]" + strings.Repeat("-", 17) + ".",
+		"sk-ab" + strings.Repeat("-", 30) + "-sk-cd" + strings.Repeat("-", 50) + ".": "[REDACTED:sk]" + strings.Repeat("-", 15) + ".",
+		"sk-ab" + strings.Repeat("-", 35) + "-sk-cd-.":                               "[REDACTED:sk]-[REDACTED:sk].",
+		"sk-ab.sk-cd": "[REDACTED:sk].[REDACTED:sk]",
+	} {
+		if oracle := naive(set, []byte(in)); string(oracle) != want {
+			t.Fatalf("the oracle says %q of %q", oracle, in)
+		}
+		anyhow(t, set, []byte(in), want)
+	}
+	s.rules[0].Max = scan.MaxWindow
+	set = flood(t, s)
+	in := bytes.Repeat([]byte("-sk-ab"), 10_000)
+	swallowed = 0
+	if got := pieces(t, set, in); string(got) != "-[REDACTED:sk]" || swallowed > 2*len(in) {
+		t.Errorf("%d bytes were swallowed of %d: %.40q", swallowed, len(in), got)
+	}
+}
