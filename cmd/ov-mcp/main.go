@@ -16,6 +16,7 @@ import (
 
 	"github.com/opaquevault/ov/cmd/ov-mcp/stdio"
 	"github.com/opaquevault/ov/cmd/ov-mcp/tools"
+	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/proc"
@@ -121,21 +122,21 @@ func deadline(ctx context.Context, ended <-chan struct{}) {
 // build puts the server together. It opens nothing and starts nothing: clients
 // probe a server by starting it and throwing it away.
 func build(o config.Options, home string) (*tools.Tools, *server.MCPServer, error) {
-	masks, err := masking(home, scan.Balanced)
+	masks, locks, err := masking(home, scan.Balanced)
 	if err != nil {
 		return nil, nil, err
 	}
 	t := tools.New(tools.Config{
 		Home: home, UserHome: o.UserHome, Dir: o.Dir, Getenv: os.Getenv, Environ: os.Environ(),
 		Redact:  masks,
-		Connect: connector(home),
+		Connect: connector(home, locks),
 	})
 	m := server.NewMCPServer("ov", version(), server.WithToolCapabilities(false), server.WithElicitation(), server.WithInstructions(instructions))
 	return t, m, t.Register(m)
 }
 
-func connector(home string) func(string) (tools.Vault, error) {
-	return newConnections(home).get
+func connector(home string, locks agent.Locks) func(string) (tools.Vault, error) {
+	return newConnections(home, locks).get
 }
 
 func version() string {

@@ -20,7 +20,7 @@ import (
 // cannot be run keeps the server from starting.
 func TestInstalledScanners(t *testing.T) {
 	home := t.TempDir()
-	if o, err := masking(home, scan.Balanced); err != nil || len(o.Scanners) != len(builtin.All()) {
+	if o, _, err := masking(home, scan.Balanced); err != nil || len(o.Scanners) != len(builtin.All()) {
 		t.Fatalf("without any: %d scanners, %v", len(o.Scanners), err)
 	}
 	store := &lock.Store{Dir: filepath.Join(home, "scanners")}
@@ -31,7 +31,7 @@ func TestInstalledScanners(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := masking(home, scan.Balanced)
+	o, _, err := masking(home, scan.Balanced)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,13 +49,13 @@ func TestInstalledScanners(t *testing.T) {
 	if _, err := store.Add(stream, lock.Signed{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := masking(home, scan.Balanced); err == nil || !strings.Contains(err.Error(), "stream mode") {
+	if _, _, err := masking(home, scan.Balanced); err == nil || !strings.Contains(err.Error(), "stream mode") {
 		t.Errorf("a stream scanner: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(store.Dir, lock.File), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := masking(home, scan.Balanced); !errors.Is(err, lock.ErrLock) {
+	if _, _, err := masking(home, scan.Balanced); !errors.Is(err, lock.ErrLock) {
 		t.Errorf("a broken lock: %v", err)
 	}
 }
@@ -64,18 +64,18 @@ func TestInstalledScanners(t *testing.T) {
 // the server when it is not what was added.
 func TestRuleFiles(t *testing.T) {
 	home := t.TempDir()
-	dir := rules.Folder(filepath.Join(home, "scanners"))
+	dir := rules.Folder{Dir: filepath.Join(home, "scanners")}
 	if _, err := dir.Add("acme.toml", []byte("[[rules]]\nid = \"acme\"\nkeywords = [\"acme_\"]\nregex = '''acme_[a-z0-9]{8}'''\n")); err != nil {
 		t.Fatal(err)
 	}
-	o, err := masking(home, scan.Balanced)
+	o, _, err := masking(home, scan.Balanced)
 	if err != nil || len(o.Scanners) != len(builtin.All())+1 {
 		t.Fatalf("with a rule file: %d scanners, %v", len(o.Scanners), err)
 	}
 	if err := os.Remove(filepath.Join(home, "scanners", "acme.toml")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := masking(home, scan.Balanced); !errors.Is(err, rules.ErrChanged) {
+	if _, _, err := masking(home, scan.Balanced); !errors.Is(err, rules.ErrChanged) {
 		t.Errorf("a rule file that is gone: %v", err)
 	}
 }

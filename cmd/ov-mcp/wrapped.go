@@ -46,11 +46,12 @@ func wrapped(o config.Options, home string, args []string) error {
 	if len(wants) == 0 {
 		return fmt.Errorf("%w: no secret is named: set a variable to ov://NAME in the client's configuration, or use --secrets", errUsage)
 	}
-	masks, err := masking(cfg.Home, scan.Precise)
+	masks, locks, err := masking(cfg.Home, scan.Precise)
 	if err != nil {
 		return err
 	}
-	client, err := agent.Connect(context.Background(), agent.Options{Home: cfg.Home, Client: "mcp:wrap", Agent: agent.Detect(environ)})
+	client, err := agent.Connect(context.Background(), agent.Options{Home: cfg.Home, Client: "mcp:wrap", Agent: agent.Detect(environ),
+		Locks: func() agent.Locks { return locks }})
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func (c *cli) homeFolder() (string, error) {
 // connect returns a client for the vault in home.
 func (c *cli) connect(ctx context.Context, home string) (*agent.Client, error) {
 	return agent.Connect(ctx, agent.Options{Home: home, Client: "cli", Agent: agent.Detect(os.Environ()), Password: c.password(),
-		Notify: func(line string) { c.say("%s", line) }})
+		Notify: func(line string) { c.say("%s", line) }, Locks: func() agent.Locks { return c.locks }})
 }
 
 // password says where the master password comes from, should it be needed. ov

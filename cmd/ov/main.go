@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/proc"
@@ -56,7 +57,8 @@ type cli struct {
 	home, app, env string
 	passwordStdin  bool
 	json           bool
-	pipes          []int // of a shell's <(...), which ov run passes on
+	pipes          []int       // of a shell's <(...), which ov run passes on
+	locks          agent.Locks // of the third-party scanners that were loaded
 }
 
 // run is the whole program: arguments and streams in, exit status out.

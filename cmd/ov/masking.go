@@ -19,7 +19,7 @@ func (m *maskFlags) add(cmd *cobra.Command) {
 }
 
 // options reads the flags, and the rule files of the home folder.
-func (m *maskFlags) options(home string) (redact.Options, error) {
+func (m *maskFlags) options(c *cli, home string) (redact.Options, error) {
 	lanes, err := redact.ParseLanes(m.lanes)
 	if err != nil {
 		return redact.Options{}, misuse{fmt.Errorf("--redact: %w", err)}
@@ -29,7 +29,7 @@ func (m *maskFlags) options(home string) (redact.Options, error) {
 		if name == m.level {
 			o.Level = scan.Tier(tier)
 			if o.Level > scan.Known {
-				o.Scanners, err = ruleScanners(home)
+				o.Scanners, err = c.ruleScanners(home)
 			}
 			return o, err
 		}

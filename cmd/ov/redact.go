@@ -23,15 +23,7 @@ func (c *cli) redactCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o, err := mask.options(cfg.Home)
-			if err != nil {
-				return err
-			}
-			flows, err := c.thirdParty(cfg.Home, &o)
-			if err != nil {
-				return err
-			}
-			out, err := c.outputs(flows, false)
+			o, err := mask.options(c, cfg.Home)
 			if err != nil {
 				return err
 			}
@@ -40,7 +32,17 @@ func (c *cli) redactCmd() *cobra.Command {
 				return err
 			}
 			defer client.Close()
-			err = broker.Mask(cmd.Context(), client, cfg.Context(), o, c.in, out.stdout)
+			var passed ledger
+			flows, err := c.thirdParty(cmd.Context(), client, cfg.Home, &o, &passed)
+			if err != nil {
+				return err
+			}
+			out, err := c.outputs(flows, false)
+			if err != nil {
+				return err
+			}
+			err = broker.Mask(cmd.Context(), client, broker.MaskRequest{Space: cfg.Context(), Redact: o, In: c.in, Out: out.stdout,
+				Passed: passed.counts})
 			return errors.Join(err, out.close())
 		},
 	}

@@ -87,7 +87,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	if err != nil {
 		return err
 	}
-	mask, err := f.mask.options(cfg.Home)
+	mask, err := f.mask.options(c, cfg.Home)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,13 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 		return err
 	}
 	defer terminal.Close()
-	flows, err := c.thirdParty(cfg.Home, &mask)
+	client, err := c.connect(ctx, cfg.Home)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var passed ledger
+	flows, err := c.thirdParty(ctx, client, cfg.Home, &mask, &passed)
 	if err != nil {
 		return err
 	}
@@ -107,11 +113,6 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	if err != nil {
 		return err
 	}
-	client, err := c.connect(ctx, cfg.Home)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
 	dir, err := os.Getwd()
 	if err != nil {
 		return fmt.Errorf("find working directory: %w", err)
@@ -119,7 +120,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	r := broker.Request{
 		Argv: argv, Dir: dir, Environ: append(os.Environ(), f.environ...), Shell: f.shell, Pristine: f.pristine, KeepExisting: f.keep,
 		Wants: wants, Space: cfg.Context(), Redact: mask, Timeout: f.timeout, Reason: f.reason,
-		Deliver: deliver, Templates: templates,
+		Deliver: deliver, Templates: templates, Passed: passed.counts,
 		Inherit: c.inherit(argv),
 		Stdin:   c.in, Stdout: out.stdout, Stderr: out.stderr, Terminal: terminal, Relay: true,
 		Notice: func(line string) { c.say("%s", line) },

@@ -78,7 +78,7 @@ func (c *cli) scan(ctx context.Context, f scanFlags, paths []string) error {
 		}
 	}
 	o := walk.Options{Key: base.Key, NoIgnore: f.noIgnore, Binary: f.binary, MaxSize: f.maxSize, Depth: f.depth, Progress: c.progress()}
-	if o.Rules, err = f.rules(home); err != nil {
+	if o.Rules, err = f.rules(c, home); err != nil {
 		return err
 	}
 	if f.vault {
@@ -129,9 +129,9 @@ func (f *scanFlags) check(paths []string) (scan.Tier, error) {
 }
 
 // rules compiles the scanners of the level.
-func (f *scanFlags) rules(home string) (*rule.Set, error) {
+func (f *scanFlags) rules(c *cli, home string) (*rule.Set, error) {
 	m := maskFlags{lanes: "all", level: f.level}
-	o, err := m.options(home)
+	o, err := m.options(c, home)
 	if err != nil || o.Level == scan.Known {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func (c *cli) vaultNeedles(ctx context.Context, o *walk.Options) (wipe func(), e
 	defer client.Close()
 	lanes := redact.Exact | redact.Encoded | redact.Squeezed
 	space := cfg.Context()
-	grant, err := client.Grant(ctx, agent.GrantRequest{Kind: agent.GrantMask, App: space.App, Env: space.Env, Lanes: lanes.String(), Reason: "ov scan --vault"})
+	grant, err := client.Grant(ctx, agent.GrantRequest{Kind: agent.GrantMask, App: space.App, Env: space.Env, Lanes: lanes.String(), Level: "known", Reason: "ov scan --vault"})
 	if err != nil {
 		return nil, err
 	}

@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/scan"
 	"github.com/opaquevault/ov/scanners/builtin"
@@ -26,7 +26,7 @@ import (
 func (c *cli) scannerCmd() *cobra.Command {
 	return noun("scanner", "Third-party scanners: WASM modules and rule files that find secrets by their shape",
 		c.scannerNewCmd(), c.scannerPackCmd(), c.scannerTestCmd(), c.scannerBenchCmd(),
-		c.scannerAddCmd(), c.scannerListCmd(), c.scannerRemoveCmd(), c.scannerVerifyCmd())
+		c.scannerAddCmd(), c.scannerListCmd(), c.scannerRemoveCmd(), c.scannerVerifyCmd(), c.scannerTrustCmd())
 }
 
 // scanners returns the installed modules' store.
@@ -35,10 +35,16 @@ func (c *cli) scanners() (*lock.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return scannerStore(home), nil
+	return c.scannerStore(home), nil
 }
 
-func scannerStore(home string) *lock.Store { return &lock.Store{Dir: filepath.Join(home, "scanners")} }
+// scannerStore is where modules are kept. What its lock file was is remembered.
+func (c *cli) scannerStore(home string) *lock.Store {
+	return &lock.Store{Dir: filepath.Join(home, "scanners"), Attest: func(lock []byte) error {
+		c.locks.Modules = agent.LockDigest(lock)
+		return nil
+	}}
+}
 
 func (c *cli) scannerAddCmd() *cobra.Command {
 	var key string
@@ -48,13 +54,14 @@ func (c *cli) scannerAddCmd() *cobra.Command {
 		Short: "Install a module (its sha256 goes into scanners.lock) or a rule file",
 		Long: `Installs a module for every run that masks by shape. It is compiled and started first; a file that changes afterwards is
 not run. With --key, FILE.sig must hold its ed25519 signature, and so must each later version's.
+The vault records what is installed, for the master password; --yes skips the other question only.
 A FILE.toml is a rule file, in gitleaks' format or ours: a copy is kept, and what of it a stream cannot heed is said.`,
 		Args: nArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if isRules(args[0]) {
-				return c.addRules(args[0])
+				return c.addRules(cmd.Context(), args[0])
 			}
-			store, err := c.scanners()
+			store, err := c.recordedScanners(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -93,7 +100,7 @@ A FILE.toml is a rule file, in gitleaks' format or ours: a copy is kept, and wha
 // later run finds that they are too many.
 func fits(store *lock.Store, s *wasmhost.Scanner) error {
 	o := redact.Options{Level: scan.Strict, Scanners: append(builtin.All(), s)}
-	installed, err := store.Scanners(wasmhost.Options{})
+	installed, err := store.Scanners(func(string) wasmhost.Options { return wasmhost.Options{} })
 	if err != nil {
 		return err
 	}
@@ -176,11 +183,11 @@ func (c *cli) scannerListCmd() *cobra.Command {
 }
 
 func (c *cli) scannerRemoveCmd() *cobra.Command {
-	return &cobra.Command{Use: "remove NAME", Short: "Uninstall a module or a rule file", Args: nArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+	return &cobra.Command{Use: "remove NAME", Short: "Uninstall a module or a rule file", Args: nArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		if isRules(args[0]) {
-			return c.removeRules(args[0])
+			return c.removeRules(cmd.Context(), args[0])
 		}
-		store, err := c.scanners()
+		store, err := c.recordedScanners(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -190,75 +197,6 @@ func (c *cli) scannerRemoveCmd() *cobra.Command {
 		c.say("removed %s: what only it found is not masked any more", args[0])
 		return nil
 	}}
-}
-
-func (c *cli) scannerVerifyCmd() *cobra.Command {
-	return &cobra.Command{Use: "verify", Short: "Hold the installed files against scanners.lock and rules.lock", Args: noArgs, RunE: func(*cobra.Command, []string) error {
-		store, err := c.scanners()
-		if err != nil {
-			return err
-		}
-		all, err := store.List()
-		if err != nil {
-			return err
-		}
-		var bad []error
-		for _, e := range all {
-			_, err := store.Verify(e)
-			if err != nil {
-				bad = append(bad, err)
-				c.printf("FAIL %s\n", e.Name)
-				continue
-			}
-			c.printf("ok   %s %s\n", e.Name, e.SHA256)
-		}
-		files, err := ruleFolder(filepath.Dir(store.Dir)).Load()
-		for _, f := range files {
-			c.printf("ok   %s\n", f.Name)
-		}
-		return errors.Join(append(bad, err)...)
-	}}
-}
-
-// thirdParty adds the installed scanners to what masking looks for, and says on
-// stderr when one of them fails. It returns those of stream mode apart.
-func (c *cli) thirdParty(home string, o *redact.Options) ([]*wasmhost.Scanner, error) {
-	if o.Level == scan.Known {
-		return nil, nil
-	}
-	all, err := scannerStore(home).Scanners(wasmhost.Options{Report: c.scannerFailures()})
-	if err != nil {
-		return nil, hinted{err, `"ov scanner verify" says more; masking does not start without the scanners`}
-	}
-	var flows []*wasmhost.Scanner
-	for _, s := range all {
-		if s.Manifest().Mode == manifest.Stream {
-			flows = append(flows, s)
-		} else {
-			o.Scanners = append(o.Scanners, s)
-		}
-	}
-	return flows, nil
-}
-
-// scannerFailures reports the first failure of each scanner, and its quarantine.
-func (c *cli) scannerFailures() func(wasmhost.Failure) {
-	var mu sync.Mutex
-	said := map[string]bool{}
-	return func(f wasmhost.Failure) {
-		mu.Lock()
-		defer mu.Unlock()
-		first := fmt.Sprint(f.Scanner, f.Quarantined)
-		if said[first] {
-			return
-		}
-		said[first] = true
-		if f.Quarantined {
-			c.say("scanner %s failed three times in a minute and is not run any more: what it would have seen is masked", f.Scanner)
-			return
-		}
-		c.say("scanner %s failed, and what it saw is masked: %v", f.Scanner, f.Cause)
-	}
 }
 
 // outputs are where masked bytes go: stdout and stderr, behind the scanners of

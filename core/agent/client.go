@@ -21,6 +21,7 @@ type Options struct {
 	Agent    string       // the coding agent around this process, see Detect
 	Password Password     // none: a locked vault is ErrLocked
 	Notify   func(string) // told, in one line, what a person should know; may be nil
+	Locks    func() Locks // of the third-party scanners that this program masks with; nil: none
 }
 
 // A Client talks to ov-agent. It may be shared by goroutines. A connection is
@@ -162,6 +163,9 @@ func (c *Client) unlockChild(ctx context.Context) error {
 	c.child.hello.Locked = err != nil
 	return err
 }
+
+// HasVault reports whether anything of a vault is in home.
+func HasVault(home string) bool { return hasVault(home) }
 
 // hasVault reports whether anything of a vault is in home. What it is, and
 // whether it is whole, is the agent's to say.

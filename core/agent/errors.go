@@ -22,6 +22,7 @@ var (
 	ErrRollback    = errors.New("older than what was seen before")
 	ErrCorrupt     = errors.New("corrupt")
 	ErrAudit       = errors.New("audit record cannot be written")
+	ErrScanners    = errors.New("the scanners are not the recorded ones")
 	ErrStorage     = errors.New("storage")
 	ErrUsage       = errors.New("bad request")
 	ErrBusy        = errors.New("too many requests")
@@ -44,7 +45,7 @@ func codes() []struct {
 		{"no_vault", ErrNoVault}, {"vault_exists", ErrVaultExists}, {"tampered", ErrTampered},
 		{"rollback", ErrRollback}, {"corrupt", ErrCorrupt}, {"audit", ErrAudit}, {"storage", ErrStorage},
 		{"usage", ErrUsage}, {"busy", ErrBusy}, {"version", ErrVersion}, {"unavailable", ErrUnavailable},
-		{"internal", ErrInternal},
+		{"scanners", ErrScanners}, {"internal", ErrInternal},
 	}
 }
 

@@ -16,8 +16,22 @@ func (c *Client) Policy(ctx context.Context) (text string, own bool, err error) 
 
 // PolicyText is a policy as it is stored.
 type PolicyText struct {
-	Text string `json:"text"`
-	Own  bool   `json:"own"`
+	Text   string   `json:"text"`
+	Own    bool     `json:"own"`
+	Loosen Loosened `json:"loosen,omitzero"` // what it weakens; in answers alone
+}
+
+// Loosened is what the sealed policy weakens for whoever masks. Every field is
+// its zero value unless somebody with the master password said otherwise.
+type Loosened struct {
+	FailOpen []string `json:"fail_open,omitempty"` // scanners that let pass what they fail on
+}
+
+// Loosened returns what the vault's policy weakens.
+func (c *Client) Loosened(ctx context.Context) (Loosened, error) {
+	var out PolicyText
+	_, err := c.call(ctx, wire.OpPolicyShow, nil, &out)
+	return out.Loosen, err
 }
 
 // SetPolicy stores a policy; it needs the password afresh.

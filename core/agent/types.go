@@ -104,6 +104,8 @@ type GrantRequest struct {
 	Lanes      string            `json:"lanes,omitempty"`    // redact.Lanes as text; empty: all
 	Reason     string            `json:"reason,omitempty"`
 	Session    string            `json:"session,omitempty"` // the session that this run happens in
+	Level      string            `json:"level,omitempty"`   // known: nothing is masked by its shape
+	Locks      Locks             `json:"locks,omitzero"`    // of the scanners that mask; the Client sets it
 }
 
 // A Grant is the answer: the values, for this one purpose.

@@ -192,6 +192,9 @@ func (c *Client) AuditRestart(ctx context.Context, reason string) error {
 func (c *Client) Grant(ctx context.Context, r GrantRequest) (*Grant, error) {
 	var g wire.Granted
 	r.Inherited = environment(r.Inherited)
+	if c.o.Locks != nil {
+		r.Locks = c.o.Locks()
+	}
 	f, s, err := c.callOn(ctx, wire.OpGrant, r, &g)
 	if err != nil {
 		return nil, err

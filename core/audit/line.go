@@ -147,12 +147,19 @@ func (e Entry) String() string {
 	if e.Signal != "" {
 		b.WriteString(" signal=" + plain(e.Signal))
 	}
-	var masked int64
+	var masked, passed int64
 	for _, c := range e.Masked {
-		masked += c.N
+		if strings.HasPrefix(c.Rule, "passed ") { // found, and let through as the policy says
+			passed += c.N
+		} else {
+			masked += c.N
+		}
 	}
 	if masked > 0 {
 		fmt.Fprintf(&b, " masked=%d", masked)
+	}
+	if passed > 0 {
+		fmt.Fprintf(&b, " passed=%d", passed)
 	}
 	if e.Actor.Client != "" {
 		b.WriteString(" client=" + plain(e.Actor.Client))

@@ -214,9 +214,13 @@ func (s *sink) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// counts sums what was masked on both streams, by name, lane and rule.
-func counts(streams []*stream) []agent.Count {
+// counts sums what was masked on both streams, by name, lane and rule, behind
+// what was passed on.
+func counts(streams []*stream, passed func() []agent.Count) []agent.Count {
 	var all []agent.Count
+	if passed != nil {
+		all = passed()
+	}
 	for _, s := range streams {
 		if s.mask == nil { // nothing came
 			continue

@@ -7,6 +7,7 @@ import (
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/redact"
+	"github.com/opaquevault/ov/core/scan"
 	"github.com/opaquevault/ov/core/secret"
 )
 
@@ -15,7 +16,7 @@ var ErrInject = errors.New("not injected")
 
 // declare says to the agent what is going to happen.
 func (r *Request) declare(path string) agent.GrantRequest {
-	g := agent.GrantRequest{Kind: agent.GrantRun, Executable: path, Argv: r.Argv, Dir: r.Dir, Lanes: r.Redact.Lanes.String(), Reason: r.Reason, ExtraEnv: r.Extra}
+	g := agent.GrantRequest{Kind: agent.GrantRun, Executable: path, Argv: r.Argv, Dir: r.Dir, Lanes: r.Redact.Lanes.String(), Level: level(r.Redact), Reason: r.Reason, ExtraEnv: r.Extra}
 	if !r.Pristine {
 		g.Inherited = scrub(r.Environ)
 	}
@@ -38,6 +39,14 @@ func (r *Request) declare(path string) agent.GrantRequest {
 		g.Delivery = declareDelivery(g.Delivery, ref, "file")
 	}
 	return g
+}
+
+// level is what the agent is told about masking by shape: that there is none.
+func level(o redact.Options) string {
+	if o.Level == scan.Known {
+		return "known"
+	}
+	return ""
 }
 
 func declareDelivery(all map[string]string, ref secret.Ref, how string) map[string]string {

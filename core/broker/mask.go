@@ -11,10 +11,20 @@ import (
 	"github.com/opaquevault/ov/core/secret"
 )
 
-// Mask copies in to out with the secrets of space masked, for `ov redact`. The
+// A MaskRequest is a stream to be masked.
+type MaskRequest struct {
+	Space  secret.Ref // whose secrets are looked for
+	Redact redact.Options
+	In     io.Reader
+	Out    io.Writer
+	Passed func() []agent.Count // as in Request
+}
+
+// Mask copies a stream with the secrets of a space masked, for `ov redact`. The
 // values are granted as needles only: nothing is injected anywhere.
-func Mask(ctx context.Context, a Agent, space secret.Ref, o redact.Options, in io.Reader, out io.Writer) (err error) {
-	grant, err := a.Grant(ctx, agent.GrantRequest{Kind: agent.GrantMask, App: space.App, Env: space.Env, Lanes: o.Lanes.String()})
+func Mask(ctx context.Context, a Agent, r MaskRequest) (err error) {
+	o := r.Redact
+	grant, err := a.Grant(ctx, agent.GrantRequest{Kind: agent.GrantMask, App: r.Space.App, Env: r.Space.Env, Lanes: o.Lanes.String(), Level: level(o)})
 	if err != nil {
 		return err
 	}
@@ -30,12 +40,12 @@ func Mask(ctx context.Context, a Agent, space secret.Ref, o redact.Options, in i
 	if building, err = redact.Begin(needles, o); err != nil {
 		return err
 	}
-	s := &stream{pipe: in, sink: &sink{dst: out}, set: building.Set}
+	s := &stream{pipe: r.In, sink: &sink{dst: r.Out}, set: building.Set}
 	done := agent.Completion{GrantID: grant.ID}
 	if err = s.pass(); err != nil {
 		done.Failure = failure(err)
 	}
-	done.Masked = counts([]*stream{s})
+	done.Masked = counts([]*stream{s}, r.Passed)
 	if cerr := a.Complete(context.WithoutCancel(ctx), done); cerr != nil && err == nil {
 		return fmt.Errorf("complete audit record: %w", cerr)
 	}

@@ -65,6 +65,9 @@ type Request struct {
 	// called with their needles after the child's end; what it counts is audited.
 	Sweep func(*redact.Set) []agent.Count
 
+	// Passed, when set, counts what scanners let pass by the policy; it is audited.
+	Passed func() []agent.Count
+
 	templated map[secret.Ref]bool // what the templates name
 	keys      *typed              // on the terminal
 	wiped     func()              // hears when no value is left; for tests
@@ -128,7 +131,7 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 	streams := r.streams(p, building)
 	status, err := r.attend(ctx, p, streams, building)
 	// 7. Report what was masked.
-	done.Exit, done.Masked = status.Exit(), counts(streams)
+	done.Exit, done.Masked = status.Exit(), counts(streams, r.Passed)
 	if r.Report != nil {
 		r.Report(Report{status, given.names(), done.Masked})
 	}

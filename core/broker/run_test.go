@@ -265,7 +265,7 @@ func TestMask(t *testing.T) {
 	f := &fake{secrets: map[string]string{"TOKEN": token, "SHORT": "abc", "plain:REGION": "eu-west-1"}}
 	var out strings.Builder
 	in := "x" + token + "y abc eu-west-1\n"
-	if err := Mask(t.Context(), f, secret.Ref{App: "a", Env: "e"}, redact.Options{Lanes: redact.Exact}, strings.NewReader(in), &out); err != nil {
+	if err := Mask(t.Context(), f, MaskRequest{Space: secret.Ref{App: "a", Env: "e"}, Redact: redact.Options{Lanes: redact.Exact}, In: strings.NewReader(in), Out: &out}); err != nil {
 		t.Fatal(err)
 	}
 	if want := "x[REDACTED:TOKEN]y abc eu-west-1\n"; out.String() != want {
@@ -276,7 +276,7 @@ func TestMask(t *testing.T) {
 	}
 	f.deny = errDenied
 	out.Reset()
-	if err := Mask(t.Context(), f, secret.Ref{}, redact.Options{}, strings.NewReader(in), &out); !errors.Is(err, errDenied) || out.Len() > 0 {
+	if err := Mask(t.Context(), f, MaskRequest{In: strings.NewReader(in), Out: &out}); !errors.Is(err, errDenied) || out.Len() > 0 {
 		t.Errorf("denied: %v, passed on %q", err, out.String())
 	}
 }

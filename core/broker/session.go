@@ -109,7 +109,7 @@ func (s *Session) Run(ctx context.Context, c Command) (Report, error) {
 	if errors.Is(context.Cause(ctx), ErrTimeout) {
 		err = fmt.Errorf("run %q: %w: after %v", c.Argv[0], ErrTimeout, c.Timeout)
 	}
-	done.Exit, done.Masked = status.Exit(), counts([]*stream{out, errs})
+	done.Exit, done.Masked = status.Exit(), counts([]*stream{out, errs}, s.r.Passed)
 	s.r.complete(ctx, s.a, done, err)
 	return Report{status, s.names, done.Masked}, err
 }
@@ -141,7 +141,7 @@ func (s *Session) declare(c Command) agent.GrantRequest {
 		path = "/"
 	}
 	return agent.GrantRequest{Kind: agent.GrantRun, Executable: path, Argv: c.Argv, Dir: s.r.Dir,
-		Lanes: s.r.Redact.Lanes.String(), Reason: c.Reason, Session: s.grant}
+		Lanes: s.r.Redact.Lanes.String(), Level: level(s.r.Redact), Reason: c.Reason, Session: s.grant}
 }
 
 // Close ends the shell and all that it has started.

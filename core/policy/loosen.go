@@ -11,8 +11,11 @@ func (l *Loosen) Says() []string {
 	if l.WarnOnly {
 		out = append(out, "a secret in an argument of an MCP client's call is warned of, not refused")
 	}
-	if l.FailOpenScanners {
-		out = append(out, "a scanner that fails is left out")
+	if l.KnownOnly {
+		out = append(out, "masking by shape may be left out (--level known)")
+	}
+	if len(l.FailOpenScanners) > 0 {
+		out = append(out, "what these scanners fail on is passed on as it is: "+strings.Join(l.FailOpenScanners, ", "))
 	}
 	if len(l.Names) > 0 {
 		out = append(out, "variables that make programs run code may be injected: "+strings.Join(l.Names, ", "))

@@ -59,7 +59,8 @@ type Rule struct {
 type Loosen struct {
 	ValueParameter   bool     `toml:"value_parameter"`    // an MCP client may send a value as a parameter
 	WarnOnly         bool     `toml:"warn_only"`          // a secret in an argument of an MCP call is warned of, not refused
-	FailOpenScanners bool     `toml:"fail_open_scanners"` // a scanner that fails is left out
+	KnownOnly        bool     `toml:"known_only"`         // --level known: nothing is masked by its shape
+	FailOpenScanners []string `toml:"fail_open_scanners"` // modules that let pass what they fail on
 	Names            []string `toml:"names"`              // variable names that are otherwise refused, like NODE_OPTIONS
 	Lanes            []string `toml:"lanes"`              // masking lanes that may be switched off
 }

@@ -279,7 +279,7 @@ func TestAttackLimitInCompany(t *testing.T) {
 }
 
 func TestLoosenSays(t *testing.T) {
-	p, err := Parse([]byte("[loosen]\nvalue_parameter = true\nwarn_only = true\nfail_open_scanners = true\nnames = [\"NODE_OPTIONS\"]\nlanes = [\"fragments\"]\n[[rule]]\nname = \"all\"\n"))
+	p, err := Parse([]byte("[loosen]\nvalue_parameter = true\nwarn_only = true\nfail_open_scanners = [\"acme\"]\nnames = [\"NODE_OPTIONS\"]\nlanes = [\"fragments\"]\n[[rule]]\nname = \"all\"\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -148,13 +149,17 @@ func checkAcks(t *testing.T, h home, acks map[string]ack) {
 	}
 }
 
+// The long form goes on where it was interrupted when ATTACK_STATE names a file:
+// what is in it was survived by earlier runs.
 func TestAttack20Killed(t *testing.T) {
-	h := made(t)
-	kills, total := 4, 0
+	kills, done, total := 4, 0, 0
+	state := ""
 	if campaign() {
-		kills = 1000
+		kills, state = 1000, os.Getenv("ATTACK_STATE")
+		done, total = resume(t, state)
 	}
-	for range kills {
+	h := made(t)
+	for ; done < kills; done++ {
 		var first time.Time
 		wait := time.Duration(rand.IntN(60)) * time.Millisecond
 		acks, _ := runChild(t, h, "", func(line string, _ int) bool {
@@ -171,8 +176,35 @@ func TestAttack20Killed(t *testing.T) {
 		if t.Failed() {
 			return
 		}
+		survivedSoFar(t, state, done+1, total)
 	}
 	survived(t, 20, "kill -9 under 16 writers, %d times: all of %d acknowledged secrets kept", kills, total)
+}
+
+// resume reads how far earlier runs of a campaign came.
+func resume(t *testing.T, state string) (done, total int) {
+	t.Helper()
+	if state == "" {
+		return 0, 0
+	}
+	b, err := os.ReadFile(state)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, 0
+	}
+	if _, scan := fmt.Sscanf(string(b), "%d kills, %d acknowledged\n", &done, &total); err != nil || scan != nil {
+		t.Fatalf("read %s: %v, %v", state, err, scan)
+	}
+	return done, total
+}
+
+func survivedSoFar(t *testing.T, state string, done, total int) {
+	t.Helper()
+	if state == "" {
+		return
+	}
+	if err := os.WriteFile(state, fmt.Appendf(nil, "%d kills, %d acknowledged\n", done, total), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // 21: no file may grow any more. Nothing that was refused is half there, and

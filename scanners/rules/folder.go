@@ -25,8 +25,14 @@ var (
 )
 
 // A Folder holds the rule files that were added. One that is missing, has
-// changed or was not added stops masking: it was to mask something.
-type Folder string
+// changed or was not added stops masking: it was to mask something. Attest, if
+// set, is shown the lock file's bytes whenever they are read (nil: there is no
+// such file) and may refuse them; Record is asked before new ones are written.
+type Folder struct {
+	Dir    string
+	Attest func(lock []byte) error
+	Record func(lock []byte) error
+}
 
 // An Added is one rule file of a folder.
 type Added struct {
@@ -43,19 +49,16 @@ func (d Folder) Add(name string, text []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
+	if err := os.MkdirAll(d.Dir, 0o700); err != nil {
 		return nil, err
 	}
 	sums, err := d.sums()
 	if err != nil {
 		return nil, err
 	}
-	// The lock last: what is between the two is a stop, not a gap.
-	if err := replace(d.path(name), text); err != nil {
-		return nil, err
-	}
 	sums[name] = digest(text)
-	return f, d.lock(sums)
+	// The lock last: what is between the two is a stop, not a gap.
+	return f, d.lock(sums, func() error { return replace(d.path(name), text) })
 }
 
 // Remove forgets a rule file.
@@ -67,12 +70,17 @@ func (d Folder) Remove(name string) error {
 	if err != nil {
 		return err
 	}
-	// The lock last, as in Add. What it names may be gone already: that is mended here.
-	if err := os.Remove(d.path(name)); err != nil && (sums[name] == "" || !errors.Is(err, fs.ErrNotExist)) {
+	if _, err := os.Lstat(d.path(name)); err != nil && sums[name] == "" {
 		return err
 	}
 	delete(sums, name)
-	return d.lock(sums)
+	// The lock last, as in Add. What it names may be gone already: that is mended here.
+	return d.lock(sums, func() error {
+		if err := os.Remove(d.path(name)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
 }
 
 // Load reads the rule files, in the order of their names.
@@ -120,7 +128,7 @@ func (d Folder) Scanners() ([]scan.Scanner, error) {
 
 // names lists the rule files that are there.
 func (d Folder) names() ([]string, error) {
-	entries, err := os.ReadDir(string(d))
+	entries, err := os.ReadDir(d.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -137,10 +145,13 @@ func (d Folder) names() ([]string, error) {
 func (d Folder) sums() (map[string]string, error) {
 	sums := map[string]string{}
 	text, err := os.ReadFile(d.path(LockFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return sums, nil
-	} else if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	if d.Attest != nil {
+		if err := d.Attest(text); err != nil {
+			return nil, err
+		}
 	}
 	for line := range strings.Lines(string(text)) {
 		sum, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
@@ -152,16 +163,26 @@ func (d Folder) sums() (map[string]string, error) {
 	return sums, nil
 }
 
-func (d Folder) lock(sums map[string]string) error {
+// lock records what is to be locked, makes the change to the files, and locks it.
+func (d Folder) lock(sums map[string]string, change func() error) error {
 	var lines []string
 	for name, sum := range sums {
 		lines = append(lines, sum+"  "+name+"\n")
 	}
 	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[64:], b[64:]) })
-	return replace(d.path(LockFile), []byte(strings.Join(lines, "")))
+	text := []byte(strings.Join(lines, ""))
+	if d.Record != nil {
+		if err := d.Record(text); err != nil {
+			return err
+		}
+	}
+	if err := change(); err != nil {
+		return err
+	}
+	return replace(d.path(LockFile), text)
 }
 
-func (d Folder) path(name string) string { return filepath.Join(string(d), name) }
+func (d Folder) path(name string) string { return filepath.Join(d.Dir, name) }
 
 // CheckName reports a name that no rule file in a Folder can have.
 func CheckName(name string) error {

@@ -12,7 +12,7 @@ const acme = "[[rules]]\nid = \"acme\"\nkeywords = [\"acme_\"]\nregex = '''acme_
 // Whoever takes a rule file away, or puts another one there, does not weaken
 // masking: it does not start.
 func TestFolder(t *testing.T) {
-	d := Folder(filepath.Join(t.TempDir(), "scanners"))
+	d := Folder{Dir: filepath.Join(t.TempDir(), "scanners")}
 	if all, err := d.Scanners(); err != nil || len(all) != 0 {
 		t.Fatalf("no folder: %d, %v", len(all), err)
 	}
@@ -64,7 +64,7 @@ func TestFolder(t *testing.T) {
 }
 
 func TestFolderNames(t *testing.T) {
-	d := Folder(t.TempDir())
+	d := Folder{Dir: t.TempDir()}
 	for _, name := range []string{"", ".toml", "_x.toml", "../x.toml", "X.toml", "x.txt", "a b.toml", "x\n.toml", "-.toml"} {
 		if _, err := d.Add(name, []byte(acme)); !errors.Is(err, ErrName) {
 			t.Errorf("%q: %v", name, err)

@@ -55,12 +55,13 @@ type Request struct {
 
 // A Decision is the gate's answer.
 type Decision struct {
-	Allow      bool
-	Rule       string   // names the rule that decided, for people
-	Reason     string   // why not, in one line
-	Hint       string   // what to do about a refusal
-	AllowNames []string // variable names usually refused that may be injected
-	ask        *pending // somebody must be asked first
+	Allow  bool
+	Rule   string        // names the rule that decided, for people
+	Reason string        // why not, in one line
+	Hint   string        // what to do about a refusal
+	Err    error         // what kind of refusal it is; nil: denied
+	loosen policy.Loosen // what the policy weakens
+	ask    *pending      // somebody must be asked first
 }
 
 // gate holds requests against the policy and remembers what was approved.
@@ -154,13 +155,16 @@ func (s *Server) decide(ctx context.Context, c *client, f *wire.Frame, r *Reques
 		return d, nil
 	}
 	v := p.Decide(r.policy())
-	d := Decision{Allow: v.Allow, Rule: v.Rule, Reason: v.Why, AllowNames: p.Loosen.Names}
+	d := Decision{Allow: v.Allow, Rule: v.Rule, Reason: v.Why, loosen: p.Loosen}
 	if !v.Allow {
 		d.Hint = `"ov policy explain" says why`
 		return d, nil
 	}
 	if lane := switchedOff(&r.Grant, &p.Loosen); lane != "" {
 		return Decision{Rule: "lanes", Reason: "masking without the lane " + lane, Hint: `leave --redact out; lanes that may be switched off stand in the policy ("lanes" of [loosen])`}, nil
+	}
+	if d, refused, err := s.attested(ctx, &p.Loosen, &r.Grant); refused || err != nil {
+		return d, err
 	}
 	if v.Approval != policy.Never {
 		r.Actor.Agent = s.around(r.Actor) // a yes to the person is none to an agent in the same shell

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -71,7 +72,7 @@ func (s *Server) opGrant(ctx context.Context, c *client, f *wire.Frame) (answer,
 		return answer{}, s.refused(o, *d, notes...)
 	}
 	c.issue(id, notes)
-	out := wire.Granted{ID: id, AllowNames: d.AllowNames}
+	out := wire.Granted{ID: id, AllowNames: d.loosen.Names}
 	values := make([]secret.Value, len(opened))
 	for i, op := range opened {
 		out.Secrets = append(out.Secrets, wire.Head{Ref: op.Ref, Version: op.Version, Plain: op.Plain, Weak: op.Weak})
@@ -177,7 +178,8 @@ func (s *Server) refused(o *opened, d Decision, notes ...audit.Record) error {
 	if d.ask != nil {
 		return s.needsApproval(d.ask)
 	}
-	return &agent.Error{Err: agent.ErrDenied, Message: fmt.Sprintf("%v: %s (rule %s)", agent.ErrDenied, d.Reason, d.Rule), Advice: d.Hint}
+	kind := cmp.Or(d.Err, agent.ErrDenied)
+	return &agent.Error{Err: kind, Message: fmt.Sprintf("%v: %s (rule %s)", kind, d.Reason, d.Rule), Advice: d.Hint}
 }
 
 // grantRecords returns one record for each environment that r touches; an

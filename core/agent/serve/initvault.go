@@ -69,6 +69,10 @@ func (s *Server) create(ctx context.Context, password secret.Value, c *client) (
 		o.close(false)
 		return kit, err
 	}
+	if err := s.recordFound(ctx, o); err != nil {
+		o.close(false)
+		return kit, err
+	}
 	s.setOpen(o, agent.TTLs{})
 	return k, nil
 }

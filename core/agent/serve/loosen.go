@@ -5,6 +5,11 @@ import (
 	"github.com/opaquevault/ov/core/policy"
 )
 
+// loosened is what clients are told of l.
+func loosened(l *policy.Loosen) agent.Loosened {
+	return agent.Loosened{FailOpen: l.FailOpenScanners}
+}
+
 // loosens refuses what weakens protection and is not in the sealed policy.
 func (s *Server) loosens(p *policy.Policy, r *Request) (Decision, bool) {
 	if r.Actor.MCP() && (r.Verb == VerbCreate || r.Verb == VerbUpdate) && r.From == agent.FromAParameter && !p.Loosen.ValueParameter {

@@ -69,6 +69,8 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpImportOpen:    s.opImportOpen,
 		wire.OpCatalogShow:   s.opCatalogShow,
 		wire.OpCatalogSet:    s.opCatalogSet,
+		wire.OpLocksShow:     s.opLocksShow,
+		wire.OpLocksRecord:   s.opLocksRecord,
 	}
 }
 

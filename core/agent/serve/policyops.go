@@ -23,7 +23,14 @@ func (s *Server) opPolicyShow(ctx context.Context, _ *client, _ *wire.Frame) (an
 	if errors.Is(err, vault.ErrNotFound) {
 		return answer{args: agent.PolicyText{Text: policy.DefaultText}}, nil
 	}
-	return answer{args: agent.PolicyText{Text: string(text), Own: true}}, err
+	if err != nil {
+		return answer{}, err
+	}
+	out := agent.PolicyText{Text: string(text), Own: true}
+	if p, err := policy.Parse(text); err == nil { // one that does not parse weakens nothing
+		out.Loosen = loosened(&p.Loosen)
+	}
+	return answer{args: out}, nil
 }
 
 // opPolicySet stores a policy that parses, for the master password. What was

@@ -59,6 +59,8 @@ const (
 	OpImportOpen    = "import_open"
 	OpCatalogShow   = "catalog_show"
 	OpCatalogSet    = "catalog_set"
+	OpLocksShow     = "locks_show"   // which third-party scanners are recorded
+	OpLocksRecord   = "locks_record" // needs the password
 )
 
 // PageArgs say what a page is for: "unlock"; "approve", of the pending request

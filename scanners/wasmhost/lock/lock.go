@@ -45,9 +45,9 @@ type Entry struct {
 	Manifest *manifest.Manifest `json:"manifest"`
 }
 
-// A Store is a folder of modules and its lock file. Attest, if set, is asked
-// whether the lock file's bytes are the ones that were last recorded, and Record
-// is told of new ones: the place for a signed manifest.
+// A Store is a folder of modules and its lock file. Attest, if set, is shown the
+// lock file's bytes whenever they are read (nil: there is no such file) and may
+// refuse them; Record is asked before new ones are written.
 type Store struct {
 	Dir    string
 	Attest func(lock []byte) error
@@ -141,10 +141,7 @@ func (s *Store) Add(wasm []byte, sig Signed) (Entry, error) {
 			return Entry{}, fmt.Errorf("module %q: %w", e.Name, err)
 		}
 	}
-	if err := replace(s.path(e.Name), wasm); err != nil {
-		return Entry{}, err
-	}
-	return e, s.write(slices.Insert(all, i, e))
+	return e, s.write(slices.Insert(all, i, e), func() error { return replace(s.path(e.Name), wasm) })
 }
 
 // Remove uninstalls a module.
@@ -162,7 +159,7 @@ func (s *Store) Remove(name string) error {
 	if i < 0 {
 		return fmt.Errorf("remove scanner %q: %w", name, ErrNone)
 	}
-	if err := s.write(slices.Delete(all, i, i+1)); err != nil {
+	if err := s.write(slices.Delete(all, i, i+1), func() error { return nil }); err != nil {
 		return err
 	}
 	if err := os.Remove(s.path(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -188,16 +185,16 @@ func (s *Store) Verify(e Entry) ([]byte, error) {
 	return wasm, nil
 }
 
-// Scanners returns all installed modules. None of their files is read before one
-// of its keywords is seen.
-func (s *Store) Scanners(o wasmhost.Options) ([]*wasmhost.Scanner, error) {
+// Scanners returns all installed modules, each with the options for its name.
+// None of their files is read before one of its keywords is seen.
+func (s *Store) Scanners(options func(name string) wasmhost.Options) ([]*wasmhost.Scanner, error) {
 	all, err := s.List()
 	if err != nil {
 		return nil, err
 	}
 	var scanners []*wasmhost.Scanner
 	for _, e := range all {
-		sc, err := wasmhost.Lazy(e.Manifest, func() ([]byte, error) { return s.Verify(e) }, o)
+		sc, err := wasmhost.Lazy(e.Manifest, func() ([]byte, error) { return s.Verify(e) }, options(e.Name))
 		if err != nil {
 			return nil, fmt.Errorf("%w: %q: %w", ErrLock, e.Name, err)
 		}
@@ -224,7 +221,9 @@ func (s *Store) hold() (release func(), err error) {
 
 func (s *Store) path(name string) string { return filepath.Join(s.Dir, name+".wasm") }
 
-func (s *Store) write(all []Entry) error {
+// write records what is to be locked, makes the change to the files, and locks
+// it: a crash in between is a stop, not a gap.
+func (s *Store) write(all []Entry, change func() error) error {
 	b, err := json.MarshalIndent(file{version, all}, "", "  ")
 	if err != nil {
 		return err
@@ -234,6 +233,9 @@ func (s *Store) write(all []Entry) error {
 		if err := s.Record(b); err != nil {
 			return err
 		}
+	}
+	if err := change(); err != nil {
+		return err
 	}
 	return replace(filepath.Join(s.Dir, File), b)
 }

@@ -36,7 +36,7 @@ func add(t *testing.T, s *lock.Store, b []byte, sig lock.Signed) lock.Entry {
 // mask runs the installed scanners over a text.
 func mask(t *testing.T, s *lock.Store, text string, o wasmhost.Options) string {
 	t.Helper()
-	installed, err := s.Scanners(o)
+	installed, err := s.Scanners(func(string) wasmhost.Options { return o })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestAttest(t *testing.T) {
 		}}
 	add(t, s, wasm("test"), lock.Signed{})
 	edit(t, s, `"size"`, `  "size"`)
-	if _, err := s.Scanners(wasmhost.Options{}); !errors.Is(err, lock.ErrLock) {
+	if _, err := s.Scanners(func(string) wasmhost.Options { return wasmhost.Options{} }); !errors.Is(err, lock.ErrLock) {
 		t.Errorf("an edited lock: %v", err)
 	}
 	if err := os.Remove(filepath.Join(s.Dir, lock.File)); err != nil {
