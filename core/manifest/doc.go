@@ -43,6 +43,8 @@ const (
 	KindSecret    uint8 = 4 // a version of a secret
 	KindBlob      uint8 = 5 // a sealed document: policy, catalog, scanner lock
 	KindPrincipal uint8 = 6 // the public keys of a machine or a member, in the clear
+	KindApproval  uint8 = 7 // the answer to a new device's request; it lies in the server's mailbox, in no commit
+	KindWrap      uint8 = 8 // an environment key, for one principal
 )
 
 // Format is the first byte of everything that is stored.

@@ -10,6 +10,9 @@
 //	slot.go      the vault key under a password
 //	manifest.go  signs the state of a whole vault, which package manifest defines
 //	kit.go       the Secret Key as a person types it
+//	wrap.go      an environment's key for a machine or a member
+//	machinekey.go what a machine is handed
+//	approval.go  how a device lets another one in; words.go spells fingerprints
 //
 // The uniform error is ErrOpen: a wrong key, a flipped bit, a value in the
 // wrong place and a cut field cannot be told apart.

@@ -37,7 +37,7 @@ func IndexKey(key []byte) []byte { return Subkey(key, "idx") }
 // Who a wrap of an environment key is for.
 const (
 	wrapVault = 0 // the owner: a box under the vault key
-	// 1: a member or machine, HPKE with X-Wing to its public key (FORMAT.md)
+	// others are told to who has use for them; what a principal holds is a record of its own: wrap.go
 )
 
 // A Wrap is an environment key for one recipient.

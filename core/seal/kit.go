@@ -41,6 +41,38 @@ func FormatSecretKey(sk []byte, vault VaultID) secret.Value {
 // ParseSecretKey reads what FormatSecretKey wrote, in either case, with any
 // spacing, and with the letters that look like digits taken as those.
 func ParseSecretKey(typed secret.Value, vault VaultID) ([]byte, error) {
+	sk, check, err := decodeKit(typed)
+	if err != nil {
+		return nil, err
+	}
+	if sum := kitSum(sk, vault); check != sum {
+		clear(sk)
+		return nil, ErrKit
+	}
+	return sk, nil
+}
+
+// ReadLocator returns the locator of the vault that a typed Secret Key is of.
+// Whether it was mistyped shows once the vault is known.
+func ReadLocator(typed secret.Value) ([LocatorSize]byte, error) {
+	sk, _, err := decodeKit(typed)
+	if err != nil {
+		return [LocatorSize]byte{}, err
+	}
+	defer clear(sk)
+	return Locator(sk), nil
+}
+
+// LocatorSize is the size of a locator in bytes.
+const LocatorSize = 16
+
+// Locator is what a server finds a vault by for who has its Secret Key and not
+// its id.
+func Locator(sk []byte) [LocatorSize]byte {
+	return [LocatorSize]byte(extractExpand(sk, LP([]byte("ov/v1/locator")), KeySize)[:LocatorSize])
+}
+
+func decodeKit(typed secret.Value) (sk []byte, check [kitCheck]byte, err error) {
 	letters := make([]byte, 0, typed.Len()+1)
 	defer func() { clear(letters[:cap(letters)]) }()
 	for _, c := range typed.Reveal() {
@@ -60,20 +92,16 @@ func ParseSecretKey(typed secret.Value, vault VaultID) ([]byte, error) {
 	}
 	const prefix = "0V1" // kitPrefix, read that way
 	if len(letters) != len(prefix)+kitChars || string(letters[:len(prefix)]) != prefix {
-		return nil, ErrKit
+		return nil, check, ErrKit
 	}
 	body := append(letters[len(prefix):], '0') // the bits that are not written
 	all := make([]byte, crockford.DecodedLen(len(body)))
 	defer clear(all)
 	if _, err := crockford.Decode(all, body); err != nil {
-		return nil, ErrKit
+		return nil, check, ErrKit
 	}
-	sk := append([]byte(nil), all[:SecretKeySize]...)
-	if sum := kitSum(sk, vault); !equal(all[SecretKeySize:], sum[:]) {
-		clear(sk)
-		return nil, ErrKit
-	}
-	return sk, nil
+	copy(check[:], all[SecretKeySize:])
+	return append([]byte(nil), all[:SecretKeySize]...), check, nil
 }
 
 // kitSum is the checksum: 24 bits, of which the last two are zero.

@@ -32,6 +32,9 @@ const (
 	KindList   = manifest.KindList
 	KindSecret = manifest.KindSecret
 	KindBlob   = manifest.KindBlob
+
+	KindPrincipal = manifest.KindPrincipal
+	KindWrap      = manifest.KindWrap
 )
 
 // SignManifest returns the stored form of m, signed by a device and, where a

@@ -10,7 +10,20 @@ import (
 )
 
 // Commit implements blob.Store: one transaction, synced before it returns.
-func (s *Store) Commit(ctx context.Context, c blob.Commit) error {
+func (s *Store) Commit(ctx context.Context, c blob.Commit) error { return s.commit(ctx, c, nil) }
+
+// Replay applies c, which stands for several commits of another store, and
+// keeps the manifests of those between c.Base and c.Seq as well.
+func (s *Store) Replay(ctx context.Context, c blob.Commit, between []blob.Head) error {
+	for _, h := range between {
+		if h.Seq <= c.Base || h.Seq >= c.Seq || len(h.Manifest) == 0 {
+			return fmt.Errorf("replay %d between %d and %d: %w", h.Seq, c.Base, c.Seq, blob.ErrInvalid)
+		}
+	}
+	return s.commit(ctx, c, between)
+}
+
+func (s *Store) commit(ctx context.Context, c blob.Commit, between []blob.Head) error {
 	if c.Seq <= c.Base || len(c.Manifest) == 0 {
 		return fmt.Errorf("commit %d on %d: %w", c.Seq, c.Base, blob.ErrInvalid)
 	}
@@ -29,6 +42,11 @@ func (s *Store) Commit(ctx context.Context, c blob.Commit) error {
 		return err
 	case h.Seq != c.Base:
 		return fmt.Errorf("commit on %d, head is %d: %w", c.Base, h.Seq, blob.ErrConflict)
+	}
+	for _, h := range between {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO manifests (seq, body) VALUES (?, ?)`, int64(h.Seq), h.Manifest); err != nil {
+			return s.fail("write", err)
+		}
 	}
 	if err := s.apply(ctx, tx, c); err != nil {
 		return err

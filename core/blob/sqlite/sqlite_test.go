@@ -221,3 +221,35 @@ func TestFaulty(t *testing.T) {
 	}
 	blobtest.Check(t, f, 2, blobtest.Record(1, 1))
 }
+
+// Replay takes over several commits at once and keeps what each of them said.
+func TestReplay(t *testing.T) {
+	ctx := t.Context()
+	s := Open(filepath.Join(t.TempDir(), "store"))
+	defer s.Close()
+	c := blob.Commit{Seq: 3, Manifest: []byte("three"), Put: []blob.Record{{Key: blob.Key{Kind: 4, Version: 1}, Data: []byte("x")}}}
+	between := []blob.Head{{Seq: 1, Manifest: []byte("one")}, {Seq: 2, Manifest: []byte("two")}}
+	if err := s.Replay(ctx, c, between); err != nil {
+		t.Fatal(err)
+	}
+	for seq, want := range map[uint64]string{1: "one", 2: "two", 3: "three"} {
+		if got, err := s.Manifest(ctx, seq); err != nil || string(got) != want {
+			t.Errorf("manifest %d: %q, %v", seq, got, err)
+		}
+	}
+	if h, err := s.Head(ctx); err != nil || h.Seq != 3 {
+		t.Errorf("head %+v, %v", h, err)
+	}
+	if err := s.Replay(ctx, c, between); !errors.Is(err, blob.ErrConflict) {
+		t.Errorf("again: %v", err)
+	}
+	for _, bad := range []blob.Head{{Seq: 3, Manifest: []byte("x")}, {Seq: 5, Manifest: []byte("x")}, {Seq: 4}} {
+		next := blob.Commit{Base: 3, Seq: 5, Manifest: []byte("five")}
+		if err := s.Replay(ctx, next, []blob.Head{bad}); !errors.Is(err, blob.ErrInvalid) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+	if h, err := s.Head(ctx); err != nil || h.Seq != 3 {
+		t.Errorf("a refused replay left %+v, %v", h, err)
+	}
+}
