@@ -37,7 +37,7 @@ func (*Provider) Info() provider.Info {
 	return provider.Info{Name: "keychain", Version: "1", Description: "the desktop's keyring (Secret Service: GNOME Keyring, KWallet, KeePassXC)",
 		Settings: []provider.Setting{
 			{Name: "collection", Description: "label of one collection, as Login; without it: all that are unlocked"},
-			{Name: "name", Description: "attribute whose value is an entry's name, as username", Default: "the label"},
+			{Name: "name", Description: "attribute whose value is an entry's name, as username; without it, or where it is missing: the label"},
 		},
 		Environment: []string{"DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"},
 		Doors:       []string{"the session bus: DBUS_SESSION_BUS_ADDRESS, else XDG_RUNTIME_DIR/bus"}}
@@ -132,8 +132,8 @@ func (p *Provider) entry(ctx context.Context, at dbus.ObjectPath) (provider.Entr
 	}
 	e := provider.Entry{Ref: string(at), Name: it.label, Labels: it.attributes,
 		Updated: it.modified, ChangeToken: token(at, it.modified, time.Now())}
-	if p.attribute != "" {
-		e.Name = it.attributes[p.attribute]
+	if name := it.attributes[p.attribute]; name != "" {
+		e.Name = name
 	}
 	if e.Name == "" {
 		e.Name = path.Base(string(at))

@@ -213,6 +213,9 @@ func TestItems(t *testing.T) {
 	if got := list(t, configured(t, map[string]string{"name": "username"}), provider.Query{Tags: map[string]string{"service": "github"}}); len(got) != 1 || got["bot"].Ref == "" {
 		t.Errorf("by attribute: %v", got)
 	}
+	if got := list(t, configured(t, map[string]string{"name": "nothing has this"}), provider.Query{}); got["GitHub token"].Ref == "" {
+		t.Errorf("without the attribute: %v", got)
+	}
 	if got := list(t, configured(t, nil), provider.Query{Tags: map[string]string{"service": "gitlab"}}); len(got) != 0 {
 		t.Errorf("with another tag: %v", got)
 	}
