@@ -207,8 +207,8 @@ func carries(labels, want map[string]string) bool {
 
 func (p *Provider) all(ctx context.Context, root string) ([]described, error) {
 	if p.v2 {
-		if all, ok := p.scan(ctx, root); ok {
-			return all, nil
+		if all, ok, err := p.scan(ctx, root); ok || err != nil {
+			return all, err
 		}
 	}
 	paths, err := p.walk(ctx, root)
@@ -229,31 +229,34 @@ func (p *Provider) describe(ctx context.Context, at string) (described, error) {
 	return d, err
 }
 
-// scan is OpenBao's way: everything with its metadata in one call. Vault does
-// not know it.
-func (p *Provider) scan(ctx context.Context, root string) ([]described, bool) {
+// scan is OpenBao's way: everything with its metadata in one call. Not ok: the
+// server does not know it, as Vault, or does not allow it. One that did not
+// answer is an error: walking on would take what is missing for empty folders.
+func (p *Provider) scan(ctx context.Context, root string) (all []described, ok bool, err error) {
 	var out struct {
 		Data struct {
 			Keys []string
 			Info map[string]*metadata `json:"key_info"`
 		}
 	}
-	_, _, err := p.api.Do(ctx, rest.Call{Method: "SCAN", Path: p.at("detailed-metadata", folder(root)), Out: &out})
-	if err != nil {
-		return nil, false
+	_, _, err = p.api.Do(ctx, rest.Call{Method: "SCAN", Path: p.at("detailed-metadata", folder(root)), Out: &out})
+	switch {
+	case provider.Retryable(err):
+		return nil, false, err
+	case err != nil:
+		return nil, false, nil
 	}
-	var all []described
 	for _, k := range out.Data.Keys {
 		if strings.HasSuffix(k, "/") {
 			continue
 		}
 		m := out.Data.Info[k]
 		if m == nil {
-			return nil, false // an older one that lists without details
+			return nil, false, nil // an older one that lists without details
 		}
 		all = append(all, described{path.Join(root, k), m})
 	}
-	return all, true
+	return all, true, nil
 }
 
 func folder(p string) string {

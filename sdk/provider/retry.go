@@ -8,7 +8,7 @@ import (
 )
 
 // A Retry says how often and how patiently a call is tried again. Zero fields
-// take the defaults: 8 tries, 100 ms, 8 s.
+// take the defaults: 10 tries, 100 ms, 8 s.
 type Retry struct {
 	Tries     int           // calls in all
 	Base, Max time.Duration // of the pause, which doubles and is jittered
@@ -16,8 +16,9 @@ type Retry struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// defaultRetry rides out about ten seconds of a service that is away.
-var defaultRetry = Retry{Tries: 8, Base: 100 * time.Millisecond, Max: 8 * time.Second, Sleep: sleep}
+// defaultRetry rides out ten seconds of a service that is away, even when
+// jitter halves every pause.
+var defaultRetry = Retry{Tries: 10, Base: 100 * time.Millisecond, Max: 8 * time.Second, Sleep: sleep}
 
 // Do calls f until it succeeds, fails for good, or the tries are used up. It
 // waits what the service asked for (Error.RetryAfter), up to a minute, else

@@ -203,6 +203,8 @@ func codeOf(status int) provider.Code {
 		return provider.TooLarge
 	case status == 429:
 		return provider.Throttled
+	case status == http.StatusNotImplemented:
+		return provider.Invalid
 	case status == 408, status >= 500:
 		return provider.Unavailable
 	}

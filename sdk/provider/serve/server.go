@@ -42,13 +42,19 @@ func (s server) Describe(context.Context, *wire.DescribeRequest) (*wire.Describe
 	return wire.FromInfo(s.p.Info()), nil
 }
 
+// configureTries is less patient than the rest: nothing is lost yet, and a
+// wrong address is found out at once.
+const configureTries = 7
+
 func (s server) Configure(ctx context.Context, r *wire.ConfigureRequest) (*wire.ConfigureResponse, error) {
 	settings, err := complete(s.p.Info().Settings, r.GetSettings())
 	if err != nil {
 		return nil, wire.Status(err)
 	}
 	var a provider.Account
-	err = s.retry.Do(ctx, func(ctx context.Context) (err error) {
+	retry := s.retry
+	retry.Tries = configureTries
+	err = retry.Do(ctx, func(ctx context.Context) (err error) {
 		a, err = s.p.Configure(ctx, provider.Config{Settings: settings})
 		return err
 	})
@@ -79,14 +85,28 @@ func complete(declared []provider.Setting, given map[string]string) (map[string]
 	return all, nil
 }
 
+// List begins again when the service was away for a while; what was sent
+// before is not sent twice.
 func (s server) List(r *wire.ListRequest, out grpc.ServerStreamingServer[wire.ListResponse]) error {
-	for e, err := range s.p.List(out.Context(), provider.Query{Path: r.GetPath(), Tags: r.GetTags()}) {
-		if err != nil {
-			return wire.Status(err)
+	query := provider.Query{Path: r.GetPath(), Tags: r.GetTags()}
+	sent := map[string]bool{}
+	err := s.retry.Do(out.Context(), func(ctx context.Context) error {
+		for e, err := range s.p.List(ctx, query) {
+			if err != nil {
+				return err
+			}
+			if sent[e.Ref] {
+				continue
+			}
+			if err := out.Send(wire.FromEntry(e)); err != nil {
+				return err
+			}
+			sent[e.Ref] = true
 		}
-		if err := out.Send(wire.FromEntry(e)); err != nil {
-			return err
-		}
+		return nil
+	})
+	if err != nil {
+		return wire.Status(err)
 	}
 	return nil
 }
