@@ -4,8 +4,13 @@ attack: attack-import
 attack-import: ## 20 imports of 600 secrets, each killed at a random moment and resumed
 	ATTACK=1 $(GO) test -count=1 -v -timeout 20m -run 'TestKilled' ./cmd/ov-import
 
-.PHONY: keyring-tools
-test check: | keyring-tools
+.PHONY: import-tools real
+IMPORT_TOOLS = $(CURDIR)/bin/import-tools
+test check: | import-tools
 
-keyring-tools: ## a real Secret Service for the keychain provider; says what it skips
-	@mk/keyring-tools.sh
+import-tools: ## servers and clients that the import tests did not write; says what it skips
+	@mk/import-tools.sh $(IMPORT_TOOLS)
+
+real: ## imports from servers, and values by clients, that we did not write; says which ran
+	@mk/import-tools.sh $(IMPORT_TOOLS) real
+	REAL=1 $(GO) test -count=1 -v -timeout 20m -run 'TestReal|TestMoto|TestGnome|TestSpecification' ./providers/... ./cmd/ov-import | grep -E '^(=== RUN +TestReal|--- |ok|FAIL|panic| +[a-z_]+_test.go)'

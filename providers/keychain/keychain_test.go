@@ -33,7 +33,7 @@ func startGnome(t *testing.T) *gnome {
 	for _, exe := range []string{"dbus-daemon", "gnome-keyring-daemon"} {
 		if _, err := exec.LookPath(exe); err != nil {
 			if os.Getenv("CI") == "true" {
-				t.Fatalf("%s is needed in CI: make keyring-tools", exe)
+				t.Fatalf("%s is needed in CI: make import-tools", exe)
 			}
 			t.Skipf("no %s (Debian: gnome-keyring, dbus)", exe)
 		}

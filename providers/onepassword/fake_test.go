@@ -2,6 +2,8 @@ package onepassword
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -45,7 +47,13 @@ func newAccount(t testing.TB) *account {
 	return a
 }
 
-func vaultOf(path string) string { return "v" + strings.ReplaceAll(path, "/", "-") }
+// id gives what 1Password makes up: 26 letters and digits.
+func id(of string) string {
+	sum := sha256.Sum256([]byte(of))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:26]
+}
+
+func vaultOf(path string) string { return id("vault " + path) }
 
 func (a *account) Fill(_ testing.TB, secrets []providertest.Secret) {
 	a.mu.Lock()
@@ -54,8 +62,8 @@ func (a *account) Fill(_ testing.TB, secrets []providertest.Secret) {
 	a.items, a.denied = nil, map[string]bool{}
 	a.clock = a.clock.Add(time.Minute)
 	for n, s := range secrets {
-		r := &record{vault: s.Path, id: fmt.Sprintf("item%04d", n), title: s.Name, version: 1, updated: a.clock,
-			fields: []field{{ID: "credential", Label: "credential", Type: "CONCEALED", Value: string(s.Value)}, {ID: "notesPlain", Purpose: "NOTES"}}}
+		r := &record{vault: s.Path, id: id(fmt.Sprint("item", n)), title: s.Name, version: 1, updated: a.clock,
+			fields: []field{{ID: "credential", Label: "credential", Type: "CONCEALED", Value: string(s.Value)}, {ID: "notesPlain", Type: "STRING", Purpose: "NOTES"}}}
 		for _, o := range old {
 			if o.title == s.Name && o.vault == s.Path {
 				r.id, r.version, r.updated = o.id, o.version, o.updated
@@ -128,6 +136,7 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	part := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	w.Header().Set("Content-Type", "application/json")
 	switch {
 	case a.expired || r.Header.Get("Authorization") != "Bearer good":
 		fail(w, 401, "Invalid token signature")

@@ -64,7 +64,7 @@ type field struct {
 	Section *struct {
 		ID    string `json:"id"`
 		Label string `json:"label"`
-	} `json:"section"`
+	} `json:"section,omitempty"`
 }
 
 type file struct {
