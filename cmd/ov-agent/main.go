@@ -1,3 +1,5 @@
+//go:build !windows
+
 // ov-agent holds the keys of a vault. It is started by its clients, beside which
 // it is installed: as a one-shot child on an inherited socket, or by
 // `ov unlock` as the long-lived agent on a unix socket.

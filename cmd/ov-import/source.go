@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/opaquevault/ov/core/agent"
@@ -197,15 +195,10 @@ func runFolder() (string, error) {
 		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), folderPrefix), "-")
 		n, err := strconv.Atoi(pid)
 		st, lerr := os.Lstat(dir)
-		if err != nil || lerr != nil || !st.IsDir() || !ours(st) || !errors.Is(syscall.Kill(n, 0), syscall.ESRCH) {
+		if err != nil || lerr != nil || !st.IsDir() || !ours(st) || !gone(n) {
 			continue
 		}
 		os.RemoveAll(dir)
 	}
 	return os.MkdirTemp(shortTemp(), fmt.Sprintf("%s%d-", folderPrefix, os.Getpid()))
-}
-
-func ours(st os.FileInfo) bool {
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	return ok && int(sys.Uid) == os.Geteuid()
 }

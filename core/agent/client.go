@@ -38,7 +38,7 @@ type Client struct {
 // Connect returns a Client for the vault in o.Home. Whether an agent runs, and
 // whether it is unlocked, shows with the first request.
 func Connect(_ context.Context, o Options) (*Client, error) {
-	if o.Home == "" || o.Home[0] != '/' {
+	if !filepath.IsAbs(o.Home) {
 		return nil, &Error{Err: ErrUsage, Message: fmt.Sprintf("home %q: want an absolute path", o.Home)}
 	}
 	return &Client{o: o, grants: map[string]*session{}, pages: map[string]*session{}}, nil

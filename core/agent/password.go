@@ -6,10 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/opaquevault/ov/core/agent/wire"
 )
 
 // PasswordKind says what a password's descriptor is.
@@ -75,11 +71,7 @@ func FromKeyring() Password {
 // FromStdin reads f, the client's standard input, to its end.
 func FromStdin(f *os.File) Password {
 	return Password{PasswordStdin, func(context.Context) (*os.File, error) {
-		fd, err := unix.FcntlInt(uintptr(wire.FD(f)), unix.F_DUPFD_CLOEXEC, 3)
-		if err != nil {
-			return nil, fmt.Errorf("duplicate stdin: %w", err)
-		}
-		return os.NewFile(uintptr(fd), "stdin"), nil
+		return duplicate(f)
 	}}
 }
 
@@ -126,30 +118,4 @@ func FromEnv(value string) Password {
 		}()
 		return r, nil
 	}}
-}
-
-// openTerminal opens the controlling terminal, if this process may talk to it.
-func openTerminal(context.Context) (*os.File, error) {
-	f, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		return nil, &Error{Err: ErrLocked, Message: "locked, and there is no terminal to ask for the password on",
-			Advice: `run "ov unlock" in a terminal, or set OV_PASSWORD_FILE`}
-	}
-	group, err := unix.IoctlGetInt(wire.FD(f), unix.TIOCGPGRP)
-	if err == nil && group != unix.Getpgrp() {
-		f.Close()
-		return nil, &Error{Err: ErrLocked, Message: "locked, and a background job cannot ask for the password",
-			Advice: `run "ov unlock" first`}
-	}
-	return f, nil
-}
-
-// keepTerminal returns a function that puts the terminal f back to what it is
-// now, should the agent die while it asks there.
-func keepTerminal(f *os.File) func() {
-	state, err := unix.IoctlGetTermios(wire.FD(f), ioctlGetTermios)
-	if err != nil {
-		return func() {}
-	}
-	return func() { unix.IoctlSetTermios(wire.FD(f), ioctlSetTermios, state) }
 }

@@ -20,7 +20,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/opaquevault/ov/core/secret"
@@ -139,11 +138,11 @@ func (c *Conn) send(head []byte, files []*os.File) error {
 		_, err := c.sock.Write(head)
 		return err
 	}
-	fds := make([]int, len(files))
-	for i, f := range files {
-		fds[i] = FD(f)
+	rights, err := rightsOf(files)
+	if err != nil {
+		return err
 	}
-	n, _, err := c.sock.WriteMsgUnix(head, syscall.UnixRights(fds...), nil)
+	n, _, err := c.sock.WriteMsgUnix(head, rights, nil)
 	if err != nil {
 		return err
 	}
@@ -190,7 +189,7 @@ func (c *Conn) Read() (f *Frame, err error) {
 // readPrefix fills prefix and takes the descriptors that come with it. The
 // clock starts at the first byte.
 func (c *Conn) readPrefix(prefix []byte, f *Frame) error {
-	oob := make([]byte, syscall.CmsgSpace(4*MaxFiles))
+	oob := make([]byte, rightsSpace())
 	for have := 0; have < len(prefix); {
 		n, oobn, flags, _, err := c.sock.ReadMsgUnix(prefix[have:], oob)
 		if oobn > 0 {
@@ -207,7 +206,7 @@ func (c *Conn) readPrefix(prefix []byte, f *Frame) error {
 			}
 			return err
 		}
-		if flags&syscall.MSG_CTRUNC != 0 || len(f.Files) > MaxFiles {
+		if flags&truncated != 0 || len(f.Files) > MaxFiles {
 			return fmt.Errorf("%w: more than %d descriptors", ErrFrame, MaxFiles)
 		}
 		if n == 0 {
@@ -232,24 +231,6 @@ func FD(f *os.File) int {
 		raw.Control(func(n uintptr) { fd = int(n) })
 	}
 	return fd
-}
-
-// take adds the descriptors of a control message to f.
-func (f *Frame) take(oob []byte) error {
-	messages, err := syscall.ParseSocketControlMessage(oob)
-	if err != nil {
-		return fmt.Errorf("%w: control message", ErrFrame)
-	}
-	for _, m := range messages {
-		fds, err := syscall.ParseUnixRights(&m)
-		if err != nil {
-			continue // credentials or the like: nothing of ours
-		}
-		for _, fd := range fds {
-			f.Files = append(f.Files, os.NewFile(uintptr(fd), "received"))
-		}
-	}
-	return nil
 }
 
 // readBody reads n bytes and hands them out as the values that f.Sizes says.

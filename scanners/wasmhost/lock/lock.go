@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/opaquevault/ov/scanners/wasmhost"
 	"github.com/opaquevault/ov/scanners/wasmhost/manifest"
@@ -212,7 +211,7 @@ func (s *Store) hold() (release func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+	if err := exclude(f); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("hold scanners.lock: %w", err)
 	}

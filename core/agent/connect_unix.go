@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package agent
 
 import (
@@ -14,13 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// program is the name of the key holder, a sibling of every other program.
-const program = "ov-agent"
-
-// errNoAgent says that nobody listens for a home. One that listens and does not
-// answer is something else: its keys may be there, so it does not count as locked.
-var errNoAgent = fmt.Errorf("%w: no agent runs", ErrUnavailable)
 
 const (
 	dialTries = 20 // to reach an agent that is busy, or about to replace itself
@@ -81,24 +76,6 @@ func checkPeer(conn *net.UnixConn) error {
 		return &Error{Err: ErrDenied, Message: fmt.Sprintf("the agent's socket is held by uid %d", uid)}
 	}
 	return nil
-}
-
-// Sibling returns the path of another program of ours: beside this one, never
-// on PATH.
-func Sibling(program string) (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	if real, err := filepath.EvalSymlinks(self); err == nil {
-		self = real
-	}
-	path := filepath.Join(filepath.Dir(self), program)
-	if _, err := os.Stat(path); err != nil {
-		return "", &Error{Err: ErrUnavailable, Message: "find " + program + ": " + err.Error(),
-			Advice: "install all programs into one folder (make build, or go install ./cmd/...)"}
-	}
-	return path, nil
 }
 
 // oneShot starts an agent for this client alone, on a socket pair.
@@ -178,4 +155,25 @@ func daemon(ctx context.Context, o Options) (*session, error) {
 		return nil, &Error{Err: ErrUnavailable, Message: "start ov-agent: " + string(said[:n])}
 	}
 	return dial(ctx, o)
+}
+
+// released waits until nobody holds the lock at path: an agent holds its own
+// until its process has ended.
+func released(ctx context.Context, path string) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it still holds %q: %w", path, ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return nil
 }
