@@ -14,3 +14,8 @@ import-tools: ## servers and clients that the import tests did not write; says w
 real: ## imports from servers, and values by clients, that we did not write; says which ran
 	@mk/import-tools.sh $(IMPORT_TOOLS) real
 	REAL=1 $(GO) test -count=1 -v -timeout 20m -run 'TestReal|TestMoto|TestGnome|TestSpecification' ./providers/... ./cmd/ov-import | grep -E '^(=== RUN +TestReal|--- |ok|FAIL|panic| +[a-z_]+_test.go)'
+
+.PHONY: bench-import
+bench: bench-import
+bench-import: ## start of a provider, and 10,000 values from it
+	$(GO) test -run '^$$' -bench . ./plugins/host
