@@ -21,6 +21,7 @@ func (c *cli) secretCmd() *cobra.Command {
 		c.putCmd("create REF", "Store a new secret; fails when it exists", agent.CreateOnly),
 		c.putCmd("set REF", "Store a secret, new or not", agent.Upsert),
 		c.putCmd("update REF", "Store a new value; fails when the secret does not exist", agent.UpdateOnly),
+		c.rotateSecretCmd(),
 		c.secretListCmd(), c.secretInfoCmd(), c.historyCmd(), c.rollbackCmd(), c.renameCmd(), c.tagCmd(),
 		c.secretDeleteCmd(), c.restoreCmd(), c.revealCmd())
 }
@@ -93,10 +94,12 @@ type secretView struct {
 	Size    int       `json:"size"`
 	Tags    []string  `json:"tags"`
 	Device  string    `json:"device,omitempty"`
+
+	Due *time.Time `json:"due,omitempty"` // when it wants a new value, if [rotation] says so
 }
 
 func view(i agent.Info) secretView {
-	v := secretView{i.Ref.String(), i.Ref.App, i.Ref.Env, i.Ref.Name, i.Version, i.Created, i.Updated, i.Plain, i.Weak, i.Size, i.Tags, i.Device}
+	v := secretView{i.Ref.String(), i.Ref.App, i.Ref.Env, i.Ref.Name, i.Version, i.Created, i.Updated, i.Plain, i.Weak, i.Size, i.Tags, i.Device, nil}
 	if v.Tags == nil {
 		v.Tags = []string{}
 	}
@@ -104,7 +107,8 @@ func view(i agent.Info) secretView {
 }
 
 func (c *cli) secretListCmd() *cobra.Command {
-	return c.jsonFlag(&cobra.Command{Use: "list [PREFIX]", Short: "List the secrets of the app and environment; never a value",
+	var stale bool
+	cmd := c.jsonFlag(&cobra.Command{Use: "list [PREFIX]", Short: "List the secrets of the app and environment; never a value",
 		Args: maxArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := c.context(false)
 			if err != nil {
@@ -119,20 +123,28 @@ func (c *cli) secretListCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.list(cfg, infos)
+			return c.list(cfg, infos, stale)
 		}})
+	cmd.Flags().BoolVar(&stale, "stale", false, "only what is due for a new value, as [rotation] of config.toml says")
+	return cmd
 }
 
-func (c *cli) list(cfg *config.Config, infos []agent.Info) error {
+func (c *cli) list(cfg *config.Config, infos []agent.Info, stale bool) error {
 	views := []secretView{}
 	for _, i := range infos {
-		views = append(views, view(i))
+		if v := dated(view(i), cfg.User.Rotation); !stale || v.overdue() {
+			views = append(views, v)
+		}
+	}
+	if _, told := cfg.User.Rotation[cfg.Env.Value]; stale && !told {
+		c.say("nothing says how old a secret of %s may get", cfg.Env.Value)
+		c.say("hint: write [rotation] and %s = \"90d\" into %s", cfg.Env.Value, config.UserFile(cfg.Home))
 	}
 	if c.json {
 		return c.printJSON(views)
 	}
 	if len(views) == 0 {
-		c.say("no secrets in %s", cfg.Context().Space())
+		c.say("no %ssecrets in %s", map[bool]string{true: "stale "}[stale], cfg.Context().Space())
 		return nil
 	}
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
@@ -151,26 +163,38 @@ func notes(v secretView) string {
 	if v.Weak && !v.Plain {
 		n = append(n, "weak: can be guessed")
 	}
+	if v.overdue() {
+		n = append(n, "due for a new value since "+v.Due.Local().Format(time.DateOnly))
+	}
 	return clean(strings.Join(append(n, v.Tags...), ", "))
 }
 
 func (c *cli) secretInfoCmd() *cobra.Command {
 	return c.jsonFlag(&cobra.Command{Use: "info REF", Short: "Show what is known about a secret; never its value",
 		Args: nArgs(1), ValidArgsFunction: c.completeRefs,
-		RunE: c.withRef(func(ctx context.Context, client *agent.Client, ref secret.Ref) error {
-			info, err := client.Info(ctx, ref)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, _, err := c.ref(args[0])
 			if err != nil {
 				return err
 			}
-			v := view(info)
-			if c.json {
-				return c.printJSON(v)
-			}
-			w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintf(w, "secret\t%s\nversion\t%d\ncreated\t%s\nupdated\t%s\nsize\tat most %d bytes\nnotes\t%s\n",
-				v.Ref, v.Version, v.Created.Local().Format(time.DateTime), v.Updated.Local().Format(time.DateTime), v.Size, notes(v))
-			return w.Flush()
-		})})
+			return c.withRef(func(ctx context.Context, client *agent.Client, ref secret.Ref) error {
+				info, err := client.Info(ctx, ref)
+				if err != nil {
+					return err
+				}
+				return c.info(dated(view(info), cfg.User.Rotation))
+			})(cmd, args)
+		}})
+}
+
+func (c *cli) info(v secretView) error {
+	if c.json {
+		return c.printJSON(v)
+	}
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "secret\t%s\nversion\t%d\ncreated\t%s\nupdated\t%s\nage\t%s\nsize\tat most %d bytes\nnotes\t%s\n",
+		v.Ref, v.Version, v.Created.Local().Format(time.DateTime), v.Updated.Local().Format(time.DateTime), age(v), v.Size, notes(v))
+	return w.Flush()
 }
 
 func (c *cli) secretDeleteCmd() *cobra.Command {

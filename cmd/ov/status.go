@@ -22,6 +22,7 @@ type statusView struct {
 	Project *projectView   `json:"project,omitempty"`
 	Agent   agentJSON      `json:"agent"`
 	Coding  string         `json:"coding_agent,omitempty"`
+	Ages    *agesView      `json:"ages,omitempty"` // of an open vault
 }
 
 type projectView struct {
@@ -52,6 +53,9 @@ func (c *cli) status(ctx context.Context) (*statusView, error) {
 	if cfg.Project != nil {
 		v.Project = &projectView{cfg.Project.Path, cfg.Project.Trusted}
 	}
+	if st.Vault && !st.Locked {
+		v.Ages = ages(ctx, client, cfg)
+	}
 	return v, nil
 }
 
@@ -75,6 +79,9 @@ func (c *cli) statusCmd() *cobra.Command {
 				fmt.Fprintf(w, "project\t%s\tnot trusted, so it decides nothing: \"ov trust\"\n", clean(p.File))
 			}
 			fmt.Fprintf(w, "home\t%s\t%s\n", v.Home, map[bool]string{true: "", false: `no vault yet: "ov vault init"`}[v.Vault])
+			if a := v.Ages; a != nil && a.Oldest != "" {
+				fmt.Fprintf(w, "oldest value\t%s, %s\t%s\n", a.Oldest, plural(a.Days, "day"), map[bool]string{true: plural(a.Due, "secret") + ` due: "ov secret list --stale"`}[a.Due > 0])
+			}
 			return w.Flush()
 		}})
 	cmd.Flags().BoolVar(&kernel, "kernel", false, "list what runs rely on, and what this machine lacks of it")

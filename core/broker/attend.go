@@ -87,8 +87,14 @@ func (r *Request) streams(p *proc.Process, building *redact.Build) []*stream {
 		}
 		return s
 	}
-	add(p.Stdout, r.Stdout).frames = r.Frames
-	add(p.Stderr, r.Stderr)
+	stdout := add(p.Stdout, r.Stdout)
+	stdout.frames = r.Frames
+	stderr := add(p.Stderr, r.Stderr)
+	if t := r.Take; t != nil {
+		t.done = make(chan struct{})
+		stdout.all = func() error { return stdout.take(t) }
+		stderr.all = func() error { return stderr.passHeld(t) }
+	}
 	if r.Terminal != nil {
 		add(p.Tty, r.Terminal.Device)
 		s := all[len(all)-1] // the terminal's stream is the last but for Stdout, when it is that
@@ -107,6 +113,7 @@ type stream struct {
 	set    func() (*redact.Set, error) // waits until it is built
 	frames bool                        // it carries JSON messages
 	keys   *typed                      // on the terminal that it is, or nil
+	all    func() error                // passes all of it in another way; nil: passAll
 	mask   masker                      // nil before the first byte
 }
 
@@ -132,8 +139,14 @@ func (s *stream) pass() (err error) {
 			closePipe(s.pipe)
 		}
 	}()
-	err = s.passAll()
+	pass := s.passAll
+	if s.all != nil {
+		pass = s.all
+	}
+	err = pass()
 	switch {
+	case errors.Is(err, ErrTake):
+		return err
 	case errors.Is(s.sink.err, syscall.EPIPE):
 		return nil
 	case s.sink.err != nil:

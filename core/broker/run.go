@@ -53,6 +53,7 @@ type Request struct {
 	Inherit        []int // descriptors that the command's arguments name, see proc.NamedPipes
 	Stdin          *os.File
 	Stdout, Stderr io.Writer
+	Take           *Take          // stdout is a new value, for nobody to see
 	Frames         bool           // stdout carries JSON messages, see redact.Frames
 	Terminal       *proc.Terminal // nil: the child gets pipes
 	Relay          bool           // pass our signals on to the child

@@ -18,6 +18,8 @@ import (
 type User struct {
 	App string `toml:"app"`
 	Env string `toml:"environment"`
+
+	Rotation Rotation `toml:"rotation"`
 }
 
 // UserFile returns the path of the user config.
@@ -40,7 +42,10 @@ func readUser(home string) (User, error) {
 		return u, fmt.Errorf("read %q: %w", path, err)
 	}
 	if keys := meta.Undecoded(); len(keys) > 0 {
-		return u, fmt.Errorf("read %q: unknown key %q: want app, environment", path, keys[0])
+		return u, fmt.Errorf("read %q: unknown key %q: want app, environment, rotation", path, keys[0])
+	}
+	if err := u.Rotation.check(); err != nil {
+		return u, fmt.Errorf("read %q: %w", path, err)
 	}
 	return u, nil
 }
