@@ -50,6 +50,7 @@ type Record struct {
 	Exit   *int   // of a completion
 	Signal string
 	Masked []Count
+	Limits []string // rules whose number of uses this is one of; written as HMACs
 }
 
 // An Entry is a line read back. Names are HMACs, hex.
@@ -67,6 +68,7 @@ type Entry struct {
 	Exit   *int      `json:"exit,omitempty"`
 	Signal string    `json:"signal,omitempty"`
 	Masked []Count   `json:"masked,omitempty"`
+	Limits []string  `json:"limits,omitempty"`
 }
 
 // A Report is the answer of Verify.

@@ -103,6 +103,9 @@ func (r Record) entry(n uint64, k *keys) (Entry, error) {
 	for _, name := range r.Names {
 		e.Names = append(e.Names, k.hide(name))
 	}
+	for _, rule := range r.Limits {
+		e.Limits = append(e.Limits, k.hide(limitLabel+rule))
+	}
 	for _, c := range r.Masked {
 		c.Lane, c.Rule = clip(c.Lane), clip(c.Rule)
 		if c.Name != "" {
@@ -112,6 +115,10 @@ func (r Record) entry(n uint64, k *keys) (Entry, error) {
 	}
 	return e, nil
 }
+
+// limitLabel keeps a rule's name apart from a secret's: none of those has a
+// space in it.
+const limitLabel = "limit "
 
 // clip cuts text to what a line may carry.
 func clip(s string) string {

@@ -145,6 +145,9 @@ func (l *Log) load(after string) error {
 	}
 	for _, k := range l.keys {
 		if m := newestMark(b, k); m != nil {
+			if l.mark != nil && m.gen < l.mark.gen {
+				return fmt.Errorf("its mark is older than the one written last: %w", ErrBroken)
+			}
 			if l.mark == nil || l.mark.gen != m.gen {
 				l.mark, l.cur, l.mac = m, k, hmac.New(sha256.New, k.chain)
 			}

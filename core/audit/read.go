@@ -153,6 +153,19 @@ func (l *Log) Names(refs []string) map[string]string {
 	return out
 }
 
+// Limits returns, for the names of rules, their HMACs as Entry.Limits has them.
+func (l *Log) Limits(rules []string) map[string]string {
+	labelled := make([]string, len(rules))
+	for i, r := range rules {
+		labelled[i] = limitLabel + r
+	}
+	out := l.Names(labelled)
+	for mac, name := range out {
+		out[mac] = name[len(limitLabel):]
+	}
+	return out
+}
+
 // An Exposure is one secret that was released since some time.
 type Exposure struct {
 	Name        string    `json:"name"` // HMAC, hex

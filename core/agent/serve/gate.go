@@ -61,6 +61,7 @@ type Decision struct {
 	Hint   string        // what to do about a refusal
 	Err    error         // what kind of refusal it is; nil: denied
 	loosen policy.Loosen // what the policy weakens
+	limits []string      // rules whose number of uses this is one of
 	ask    *pending      // somebody must be asked first
 }
 
@@ -72,8 +73,9 @@ type gate struct {
 	pending  map[string]*pending
 	approved map[[32]byte]approval
 	last     map[string][]string    // lines of what was approved last, by client and secrets
-	uses     map[string][]time.Time // of rules with a limit, by rule and client
+	uses     map[string][]time.Time // of rules with a limit, by rule: a client's name is its own word
 	hits     map[string][]time.Time // fragment hits, by secret
+	recalled bool                   // uses and hits hold what the audit log says
 }
 
 // An approval holds until its end, or for one use.
@@ -102,6 +104,9 @@ func (g *gate) forget() {
 	clear(g.pending)
 	clear(g.approved)
 	clear(g.last)
+	clear(g.uses) // these two come back from the audit log
+	clear(g.hits)
+	g.recalled = false
 }
 
 // policy returns the vault's policy, or the default. One that cannot be read
@@ -154,6 +159,9 @@ func (s *Server) decide(ctx context.Context, c *client, f *wire.Frame, r *Reques
 	if d, refused := s.loosens(p, r); refused {
 		return d, nil
 	}
+	if err := s.recall(ctx, p); err != nil {
+		return Decision{}, err
+	}
 	v := p.Decide(r.policy())
 	d := Decision{Allow: v.Allow, Rule: v.Rule, Reason: v.Why, loosen: p.Loosen}
 	if !v.Allow {
@@ -185,9 +193,8 @@ func (g *gate) admit(r *Request, v policy.Verdict, d Decision) Decision {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, l := range v.Limits {
-		use := l.Rule + "\x00" + r.Actor.Client
-		g.uses[use] = recent(g.uses[use], r.Time.Add(-l.Per))
-		if len(g.uses[use]) >= l.Max {
+		g.uses[l.Rule] = recent(g.uses[l.Rule], r.Time.Add(-l.Per))
+		if len(g.uses[l.Rule]) >= l.Max {
 			d.Allow, d.Rule, d.Reason = false, l.Rule, "used as often as the rule allows"
 			return d
 		}
@@ -201,8 +208,8 @@ func (g *gate) admit(r *Request, v policy.Verdict, d Decision) Decision {
 	}
 	if d.Allow && !r.Peek {
 		for _, l := range v.Limits {
-			use := l.Rule + "\x00" + r.Actor.Client
-			g.uses[use] = append(g.uses[use], r.Time)
+			g.uses[l.Rule] = append(g.uses[l.Rule], r.Time)
+			d.limits = append(d.limits, l.Rule)
 		}
 	}
 	return d
@@ -223,33 +230,6 @@ func (g *gate) ask(r *Request, how policy.Approval, d Decision) Decision {
 		d.Reason = "too many requests wait for approval"
 	}
 	return d
-}
-
-// hot returns a secret of r of which too many fragments were masked lately.
-func (g *gate) hot(r *Request) (string, bool) {
-	for _, ref := range r.Refs {
-		name := ref.String()
-		if g.hits[name] = recent(g.hits[name], r.Time.Add(-time.Hour)); len(g.hits[name]) > maxHits {
-			return name, true
-		}
-		if len(g.hits[name]) == 0 {
-			delete(g.hits, name)
-		}
-	}
-	return "", false
-}
-
-// saw counts the fragments that a completion reports.
-func (g *gate) saw(name string, n int64, now time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for range min(n, maxHits+1) {
-		g.hits[name] = append(g.hits[name], now)
-	}
-}
-
-func recent(times []time.Time, since time.Time) []time.Time {
-	return slices.DeleteFunc(times, func(t time.Time) bool { return t.Before(since) })
 }
 
 // policy is r as the rules see it, with links resolved here and not by the client.

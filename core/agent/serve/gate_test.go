@@ -329,7 +329,7 @@ func TestRuleLimits(t *testing.T) {
 	r.wants(t, cli, runOf(prod("KEY")), nil)
 	r.wants(t, cli, runOf(prod("KEY")), nil)
 	r.wants(t, cli, runOf(prod("KEY")), agent.ErrDenied)
-	r.wants(t, r.client(t, noPassword, mcp), runOf(prod("KEY")), nil) // counted for each client
+	r.wants(t, r.client(t, noPassword, mcp), runOf(prod("KEY")), agent.ErrDenied) // another name does not help
 	r.wants(t, cli, runOf(prod("OTHER")), nil)
 	r.clock.advance(6 * time.Minute)
 	r.wants(t, cli, runOf(prod("KEY")), nil)

@@ -63,6 +63,7 @@ func (s *Server) opGrant(ctx context.Context, c *client, f *wire.Frame) (answer,
 	if !d.Allow {
 		return answer{}, s.refused(o, d, notes...)
 	}
+	notes[0].Limits = d.limits
 	opened, err := o.vault.Open(ctx, refs, func([]vault.Head) error { return o.note(notes...) })
 	if err != nil {
 		return answer{}, s.similarOf(ctx, o, refs, err)
@@ -170,7 +171,7 @@ func (s *Server) resolve(ctx context.Context, g *agent.GrantRequest) ([]secret.R
 // refused puts a refusal on record and returns it.
 func (s *Server) refused(o *opened, d Decision, notes ...audit.Record) error {
 	for i := range notes {
-		notes[i].Event, notes[i].Reason = "DENIED", oneLine(d.Reason)
+		notes[i].Event, notes[i].Reason, notes[i].Limits = "DENIED", d.noted(), nil
 	}
 	if err := o.note(notes...); err != nil {
 		return err
@@ -180,6 +181,18 @@ func (s *Server) refused(o *opened, d Decision, notes ...audit.Record) error {
 	}
 	kind := cmp.Or(d.Err, agent.ErrDenied)
 	return &agent.Error{Err: kind, Message: fmt.Sprintf("%v: %s (rule %s)", kind, d.Reason, d.Rule), Advice: d.Hint}
+}
+
+// noted is why, in words for the log: those for people name secrets, which the
+// log does not.
+func (d *Decision) noted() string {
+	switch {
+	case d.ask != nil:
+		return "a person has to allow it"
+	case d.Err != nil:
+		return d.Err.Error()
+	}
+	return "the policy refuses it"
 }
 
 // grantRecords returns one record for each environment that r touches; an
@@ -288,6 +301,13 @@ func (c *client) abandon(why string) {
 		if g, ok := c.settle(id); ok {
 			note := c.record(g.op, g.spaces[0], "ABANDONED", why)
 			note.Run = id
+			for name := range g.names {
+				note.Names = append(note.Names, name)
+				if why == "" {
+					c.s.gate.saw(name, lostHits, c.s.c.Now())
+				}
+			}
+			slices.Sort(note.Names)
 			c.s.noteLate(note)
 		}
 	}

@@ -250,11 +250,12 @@ func (s *Server) gated(ctx context.Context, c *client, f *wire.Frame, r Request,
 	if !d.Allow {
 		return s.refused(o, d, note)
 	}
+	note.Limits = d.limits
 	if err := o.note(note); err != nil {
 		return err
 	}
 	if err := do(o); err != nil {
-		note.Event = "FAILED"
+		note.Event, note.Limits = "FAILED", nil
 		o.note(note)
 		return err
 	}

@@ -58,6 +58,8 @@ func (l *fakeLog) Verify() (audit.Report, error)                       { return 
 func (l *fakeLog) Grep(string) ([]audit.Entry, error)                  { return nil, nil }
 func (l *fakeLog) Exposed(time.Time, string) ([]audit.Exposure, error) { return nil, nil }
 func (l *fakeLog) Names([]string) map[string]string                    { return nil }
+func (l *fakeLog) Limits([]string) map[string]string                   { return nil }
+func (l *fakeLog) Recent(time.Time) ([]audit.Entry, error)             { return nil, nil }
 func (l *fakeLog) Close() error                                        { return nil }
 
 func (l *fakeLog) breakWith(err error) {

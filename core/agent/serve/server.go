@@ -89,6 +89,8 @@ type Log interface {
 	Grep(name string) ([]audit.Entry, error)
 	Exposed(since time.Time, client string) ([]audit.Exposure, error)
 	Names(refs []string) map[string]string // their HMACs -> refs
+	Limits(rules []string) map[string]string
+	Recent(since time.Time) ([]audit.Entry, error) // every one checked
 	Verify() (audit.Report, error)
 	Close() error
 }
