@@ -275,7 +275,14 @@ func TestAttack25OtherUser(t *testing.T) {
 	if err := open(t, newClient(t, home, ""), "TOKEN"); !errors.Is(err, agent.ErrDenied) {
 		t.Errorf("client, with an open folder: %v, want ErrDenied", err)
 	}
-	os.Chmod(filepath.Dir(path), 0o700) // for the clean-up
+	os.Chmod(filepath.Dir(path), 0o700)
+	if err := open(t, newClient(t, home, ""), "TOKEN"); !errors.Is(err, agent.ErrDenied) || !strings.Contains(agent.Hint(err), "chmod go-w") {
+		t.Errorf("client, with an open vault: %v, want ErrDenied", err)
+	}
+	os.Chmod(home, 0o700)
+	if err := open(t, newClient(t, home, ""), "TOKEN"); err != nil {
+		t.Errorf("closed again: %v", err)
+	}
 }
 
 func TestNobodyConnects(t *testing.T) {

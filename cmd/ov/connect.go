@@ -19,6 +19,11 @@ import (
 // load resolves the context of a command. On a terminal the person is asked
 // about a project file that nobody has trusted yet.
 func (c *cli) load(o config.Options) (*config.Config, error) {
+	if home, err := config.Home(o); err == nil { // before anything in it is believed
+		if err := agent.CheckHome(home); err != nil {
+			return nil, err
+		}
+	}
 	cfg, err := config.Load(o)
 	if !errors.Is(err, config.ErrUntrusted) || !isTerminal(c.in) || !isTerminal(c.err) {
 		return cfg, err
@@ -71,7 +76,11 @@ func (c *cli) homeFolder() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return config.Home(o)
+	home, err := config.Home(o)
+	if err != nil {
+		return "", err
+	}
+	return home, agent.CheckHome(home)
 }
 
 // connect returns a client for the vault in home.

@@ -98,6 +98,9 @@ func (c *Client) notify(line string) {
 // any returns a connection to whatever agent there is, unlocked or not: the
 // daemon, or a one-shot one.
 func (c *Client) any(ctx context.Context) (*session, error) {
+	if err := CheckHome(c.o.Home); err != nil { // to lock and to stop an agent needs no such thing
+		return nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.child != nil && c.child.alive() {
@@ -121,6 +124,9 @@ func (c *Client) startLocked(ctx context.Context) (*session, error) {
 // open returns a connection to an unlocked agent: the daemon, or else a
 // one-shot one that was given the password for this.
 func (c *Client) open(ctx context.Context) (*session, error) {
+	if err := CheckHome(c.o.Home); err != nil { // to lock and to stop an agent needs no such thing
+		return nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.child != nil && c.child.alive() {

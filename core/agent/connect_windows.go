@@ -33,5 +33,8 @@ func duplicate(*os.File) (*os.File, error) { return nil, unsupported() }
 // CheckFolder reports that no folder is known to be ours alone.
 func CheckFolder(path string) error { return fmt.Errorf("check %q: %w", path, errors.ErrUnsupported) }
 
+// CheckHome has nothing to check: no vault is used here.
+func CheckHome(string) error { return nil }
+
 // PeerOf knows nobody.
 func PeerOf(*net.UnixConn) (uid, pid int, err error) { return 0, 0, errors.ErrUnsupported }

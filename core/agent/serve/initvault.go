@@ -53,6 +53,9 @@ func (s *Server) create(ctx context.Context, password secret.Value, c *client) (
 	if err := os.MkdirAll(s.c.Home, 0o700); err != nil {
 		return kit, &agent.Error{Err: agent.ErrStorage, Message: "make the vault's folder: " + err.Error()}
 	}
+	if err := agent.CheckHome(s.c.Home); err != nil {
+		return kit, err
+	}
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
 	store := s.c.Store(s.storePath())

@@ -138,4 +138,3 @@ func (g *gate) count(name string, n int64, at time.Time) {
 func recent(times []time.Time, since time.Time) []time.Time {
 	return slices.DeleteFunc(times, func(t time.Time) bool { return t.Before(since) })
 }
-

@@ -124,6 +124,9 @@ func (s *Server) setLease(t agent.TTLs) {
 
 // openVault opens store, vault and audit log; nothing stays open on an error.
 func (s *Server) openVault(ctx context.Context, password secret.Value, mem *lockmem.Arena) (*opened, error) {
+	if err := agent.CheckHome(s.c.Home); err != nil {
+		return nil, err
+	}
 	if !s.hasVault() {
 		return nil, vault.ErrNoVault
 	}
