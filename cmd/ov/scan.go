@@ -11,12 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/opaquevault/ov/core/agent"
-	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/rule"
 	"github.com/opaquevault/ov/core/scan"
-	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/scanners/walk"
+	"github.com/opaquevault/ov/scanners/wasmhost"
+	"github.com/opaquevault/ov/scanners/wasmhost/manifest"
 )
 
 // errFound makes ov scan exit with 3.
@@ -78,18 +77,17 @@ func (c *cli) scan(ctx context.Context, f scanFlags, paths []string) error {
 		}
 	}
 	o := walk.Options{Key: base.Key, NoIgnore: f.noIgnore, Binary: f.binary, MaxSize: f.maxSize, Depth: f.depth, Progress: c.progress()}
-	if o.Rules, err = f.rules(c, home); err != nil {
+	if o.Rules, err = c.scanRules(f.level, home); err != nil {
 		return err
 	}
+	var look *vaultLook
 	if f.vault {
-		wipe, err := c.vaultNeedles(ctx, &o)
-		if err != nil {
+		if look, err = c.lookForVault(ctx, &o); err != nil {
 			return err
 		}
-		defer wipe()
 	}
 	r, err := c.walk(ctx, f, paths, o)
-	if err != nil {
+	if err = errors.Join(err, look.done(ctx, r, err)); err != nil {
 		return err
 	}
 	if f.newBase {
@@ -128,12 +126,26 @@ func (f *scanFlags) check(paths []string) (scan.Tier, error) {
 	return 0, misuse{fmt.Errorf("--fail-on %q: want none, precise, balanced or strict", f.failOn)}
 }
 
-// rules compiles the scanners of the level.
-func (f *scanFlags) rules(c *cli, home string) (*rule.Set, error) {
-	m := maskFlags{lanes: "all", level: f.level}
+// scanRules compiles the scanners of the level: the built-in rules, the rule
+// files, the installed modules, as ov run has them.
+func (c *cli) scanRules(level, home string) (*rule.Set, error) {
+	m := maskFlags{lanes: "all", level: level}
 	o, err := m.options(c, home)
 	if err != nil || o.Level == scan.Known {
 		return nil, err
+	}
+	// What a module fails on is a finding, whatever the policy says of output: no agent is asked.
+	report := c.scannerFailures(&ledger{})
+	all, err := c.scannerStore(home).Scanners(func(string) wasmhost.Options { return wasmhost.Options{Report: report} })
+	if err != nil {
+		return nil, hinted{err, `"ov scanner verify" says more`}
+	}
+	for _, s := range all {
+		if s.Manifest().Mode == manifest.Stream {
+			c.say("scanner %s is of stream mode, and is left out: it marks places in output, not in files", s.Manifest().Name)
+			continue
+		}
+		o.Scanners = append(o.Scanners, s)
 	}
 	return rule.Compile(o.Scanners, o.Level)
 }
@@ -173,39 +185,6 @@ func (c *cli) walk(ctx context.Context, f scanFlags, paths []string, o walk.Opti
 		all.Files, all.Bytes = all.Files+r.Files, all.Bytes+r.Bytes
 	}
 	return all, nil
-}
-
-// vaultNeedles asks for a mask grant and makes its values what to look for.
-func (c *cli) vaultNeedles(ctx context.Context, o *walk.Options) (wipe func(), err error) {
-	cfg, err := c.context(false)
-	if err != nil {
-		return nil, err
-	}
-	client, err := c.connect(ctx, cfg.Home)
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	lanes := redact.Exact | redact.Encoded | redact.Squeezed
-	space := cfg.Context()
-	grant, err := client.Grant(ctx, agent.GrantRequest{Kind: agent.GrantMask, App: space.App, Env: space.Env, Lanes: lanes.String(), Level: "known", Reason: "ov scan --vault"})
-	if err != nil {
-		return nil, err
-	}
-	var needles []redact.Needle
-	for _, s := range grant.Secrets {
-		if !s.Plain && s.Value.Len() >= secret.MinMaskable {
-			needles = append(needles, redact.Needle{Name: s.Ref.Name, Value: s.Value})
-		}
-	}
-	o.Vault, err = redact.Compile(needles, redact.Options{Lanes: lanes})
-	if cerr := client.Complete(ctx, agent.Completion{GrantID: grant.ID}); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		grant.Wipe()
-	}
-	return grant.Wipe, err
 }
 
 // verdict tells what was not looked into and what the exit status is.

@@ -63,6 +63,9 @@ func TestScannersMaskRealOutput(t *testing.T) {
 			if got := w.must(t, "", "audit", "show", "--json"); !strings.Contains(got.stdout, "acme-token") {
 				t.Errorf("the audit log does not count it: %s", got.stdout)
 			}
+			if got := w.ov(t, "one\nx "+token+"\n", "scan", "--stdin"); got.code != 3 || !strings.HasPrefix(got.stdout, "stdin:2:3: acme-token: acme****") {
+				t.Errorf("scan: %d, %q, %q", got.code, got.stdout, got.stderr)
+			}
 		})
 	}
 }

@@ -9,6 +9,7 @@ package rule
 const (
 	allowance = 1       // bytes that a rule may read again for each byte of the stream
 	overdraft = 4 << 10 // and at most at once
+	leeway    = 16      // times as many for a rule that does not say what it read: it may have been little
 )
 
 // Flooded is the label of a finding that was masked unjudged.
@@ -26,14 +27,14 @@ type account struct {
 }
 
 // earn returns the debt by the time of a keyword at at.
-func (a *account) earn(at int64) int64 {
-	return max(0, a.debt-allowance*max(0, at-a.at))
+func (a *account) earn(e *entry, at int64) int64 {
+	return max(0, a.debt-e.allowance*max(0, at-a.at))
 }
 
 // charge enters that a keyword was judged by the bytes up to read.
-func (a *account) charge(at, read int64) {
+func (a *account) charge(e *entry, at, read int64) {
 	if at != a.at { // another keyword of the rule may start at the same place
-		a.debt = a.earn(at) + max(0, min(read, a.read)-at)
+		a.debt = a.earn(e, at) + max(0, min(read, a.read)-at)
 	}
 	a.at, a.read = max(a.at, at), max(a.read, read)
 }
@@ -53,7 +54,7 @@ func (s *Stream) account(rule int) *account {
 func (s *Stream) drown(c candidate, b []byte, final bool) {
 	e := &s.set.rules[c.rule]
 	a := s.account(c.rule)
-	a.debt, a.at = a.earn(c.at), max(a.at, c.at)
+	a.debt, a.at = a.earn(e, c.at), max(a.at, c.at)
 	end := c.at + int64(e.Need)
 	if final {
 		end = min(end, s.base+int64(len(b)))

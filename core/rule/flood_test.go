@@ -9,8 +9,11 @@ import (
 	"github.com/opaquevault/ov/core/scan"
 )
 
-// greedy reads all that its rule has need of for each keyword, finds nothing, and
-// counts what it was shown. With tell it says that it read less.
+// silent reads all that its rule has need of for each keyword, finds nothing, and
+// counts what it was shown. It does not say what it read.
+type silent struct{ scan.Scanner }
+
+// greedy is silent, but says that it read it all.
 type greedy struct {
 	rules []scan.Rule
 	shown *int
@@ -24,6 +27,11 @@ func (g greedy) Check(_ int, w []byte, at int, final bool) ([]scan.Span, bool) {
 	}
 	*g.shown += len(w) - at
 	return nil, false
+}
+
+func (g greedy) Read(r int, w []byte, at int, final bool) ([]scan.Span, bool, int) {
+	spans, more := g.Check(r, w, at, final)
+	return spans, more, len(w)
 }
 
 // frugal is greedy, but decides at once and says so.
@@ -64,6 +72,40 @@ func TestFloodIsLinear(t *testing.T) {
 	for _, size := range []int{1, 7, 4096} {
 		if got := pieces(t, set, slices.Collect(slices.Chunk(in, size))...); !bytes.Equal(got, out) {
 			t.Errorf("in pieces of %d: %.60q... of %d bytes", size, got, len(got))
+		}
+	}
+}
+
+// TestLeeway: a scanner that does not say what it read is shown some more.
+func TestLeeway(t *testing.T) {
+	shown := 0
+	s := silent{greedy{[]scan.Rule{{ID: "s", Keywords: []string{"key"}, Need: 1000}}, &shown}}
+	set := flood(t, s)
+	for _, c := range []struct {
+		apart int
+		flood bool
+	}{{100, false}, {20, true}} {
+		in := bytes.Repeat([]byte("key"+strings.Repeat(".", c.apart-3)), 5000)
+		shown = 0
+		out := pieces(t, set, in)
+		if got := !bytes.Equal(out, in); got != c.flood || shown > (leeway+2)*len(in) {
+			t.Errorf("a keyword in %d bytes: taken for a flood: %v; %d bytes shown of %d", c.apart, got, shown, len(in))
+		}
+		if got := pieces(t, set, slices.Collect(slices.Chunk(in, 333))...); !bytes.Equal(got, out) {
+			t.Errorf("a keyword in %d bytes: pieces differ", c.apart)
+		}
+	}
+}
+
+// TestSweep: a rule that judges all keywords of what it took is asked once.
+func TestSweep(t *testing.T) {
+	shown := 0
+	g := greedy{[]scan.Rule{{ID: "g", Keywords: []string{"key"}, Need: 1000, Sweep: true}}, &shown}
+	in := bytes.Repeat([]byte("key."), 50_000)
+	for _, size := range []int{len(in), 1000, 7} {
+		shown = 0
+		if got := pieces(t, flood(t, g), slices.Collect(slices.Chunk(in, size))...); !bytes.Equal(got, in) || shown != len(in) {
+			t.Errorf("pieces of %d: %d of %d bytes were judged, the output has %d", size, shown, len(in), len(got))
 		}
 	}
 }

@@ -28,7 +28,10 @@ type entry struct {
 	reader  scan.Reader // the scanner, if it says how much it read
 	index   int         // in the scanner's Rules
 	marker  string
-	peers   []int // the scanner's Rules -> index in Set.rules, or -1
+
+	allowance, overdraft int64 // of its account
+
+	peers []int // the scanner's Rules -> index in Set.rules, or -1
 }
 
 // peer returns the set's index of another rule of the same scanner, or own.
@@ -69,7 +72,11 @@ func Compile(scanners []scan.Scanner, level scan.Tier) (*Set, error) {
 				return nil, fmt.Errorf("rule %q: %w: %w", r.ID, ErrRule, err)
 			}
 			peers[i] = len(s.rules)
-			s.add(entry{r, sc, reader, i, Marker(r.ID), peers})
+			e := entry{Rule: r, scanner: sc, reader: reader, index: i, marker: Marker(r.ID), allowance: allowance, overdraft: overdraft, peers: peers}
+			if reader == nil {
+				e.allowance, e.overdraft = leeway*allowance, overdraft+leeway*int64(r.Need)
+			}
+			s.add(e)
 		}
 	}
 	dfa, err := newAutomaton(s.words)

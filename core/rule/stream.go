@@ -183,11 +183,14 @@ func (s *Stream) check(c candidate, b []byte, final bool) {
 		s.wait(c, a)
 		return
 	}
-	if a.earn(c.at) > overdraft {
+	e := &s.set.rules[c.rule]
+	switch {
+	case e.Sweep && c.at < a.read:
+		return
+	case a.earn(e, c.at) > e.overdraft:
 		s.drown(c, b, final)
 		return
 	}
-	e := &s.set.rules[c.rule]
 	lo := max(0, int(s.window(c)-s.base))
 	at := int(c.at - s.base)
 	hi := len(b)
@@ -203,7 +206,7 @@ func (s *Stream) check(c candidate, b []byte, final bool) {
 		s.wait(c, a)
 		return
 	}
-	a.charge(c.at, c.at+int64(max(0, min(read-(at-lo), e.Need))))
+	a.charge(e, c.at, c.at+int64(max(0, min(read-(at-lo), e.Need))))
 	if more { // it must decide now and does not: mask what it would have decided on
 		s.add(finding{start: c.from, end: s.base + int64(hi), rule: c.rule}, b, final)
 		return

@@ -36,6 +36,7 @@ type Rule struct {
 	Max      int      // length of an Open span at most; no less than Before+Need
 	Tier     Tier     // lowest level at which the rule is on
 	Plain    bool     // findings are not learned as needles for the rest of the stream
+	Sweep    bool     // an answer finds all that begins in what it took: keywords there are not asked about (see Reader)
 	Mark     bool     // it only marks what spans of the scanner's other rules name: no keywords, and spaces in the ID are fine
 
 	// Lead says how many of the last bytes of b could belong to a finding whose

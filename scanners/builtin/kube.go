@@ -11,11 +11,11 @@ import (
 const maxManifest = 4096
 
 // kubeRules find the values under data: of a Secret, in YAML as kubectl prints it
-// (kind after data) or as it is written (kind before), and in JSON.
-// Source: kubernetes.io/docs/concepts/configuration/secret.
+// (kind after data, indented in a list) or as it is written (kind before, or
+// last), and in JSON. Source: kubernetes.io/docs/concepts/configuration/secret.
 func kubeRules() []rule {
 	return []rule{{scan.Rule{
-		ID: "kubernetes-secret", Keywords: []string{"\ndata:", "\nstringData:", `"data": {`, `"data":{`, `"stringData": {`}, After: true,
+		ID: "kubernetes-secret", Keywords: []string{"\ndata:", "\nstringData:", "\n  data:", "\n  stringData:", "\n    data:", `"data": {`, `"data":{`, `"stringData": {`}, After: true,
 		Behind: scan.MaxBehind, Need: maxManifest, Tier: scan.Precise,
 	}, findManifest}}
 }
@@ -25,42 +25,134 @@ func findManifest(w []byte, at int, final bool) ([]scan.Span, int) {
 	if w[at] == '"' {
 		return findJSONData(w, at, full)
 	}
-	i := at + 1 + bytes.IndexByte(w[at+1:], ':') + 1
-	var spans []scan.Span
-	end, closed := len(w), false
-	for at := i; at < len(w); {
-		stop := bytes.IndexByte(w[at:], '\n')
-		line := w[at:]
-		if stop >= 0 {
-			line = w[at : at+stop]
+	m := manifest{w: w, base: indent(w[at+1:]), block: -1, at: at + bytes.IndexByte(w[at:], ':') + 1}
+	// 1. The data: the lines after its name, while they are deeper than that.
+	m.next(m.line())
+	for {
+		line := m.line()
+		deeper := m.deeper(line)
+		if m.cut && !full && deeper {
+			return wait(hold(m.spans, m.at)), more
 		}
-		if at > i && len(line) > 0 && line[0] != ' ' && line[0] != '\t' && line[0] != '\r' {
-			end, closed = at, true
+		if !deeper || m.at == len(w) {
 			break
 		}
-		if s, ok := entry(line, at); ok {
-			spans = append(spans, s)
+		m.take(line)
+		m.next(line)
+	}
+	// 2. The kind: before it, or after it among the other fields of the object.
+	if kindOf(w[:at]) {
+		return m.spans, m.at + len("kind:")
+	}
+	for len(m.spans) > 0 {
+		line := m.line()
+		kind, rest := m.field(line)
+		switch {
+		case m.cut && !full && rest:
+			return wait(hold(m.spans, len(w))), more
+		case kind:
+			return m.spans, m.at + len(line)
+		case m.cut || !rest:
+			return nil, m.at + len(line)
 		}
-		if stop < 0 {
-			break
+		m.next(line)
+	}
+	return nil, m.at + 1
+}
+
+// manifest reads the lines of an object in YAML.
+type manifest struct {
+	w     []byte
+	at    int  // where the next line starts
+	cut   bool // the window ends before the last line does
+	base  int  // indentation of the object's fields
+	block int  // indentation of the key whose value is on lines of its own; -1 if none
+	spans []scan.Span
+}
+
+// line returns the line at m.at. The rest of the line of data: comes first.
+func (m *manifest) line() []byte {
+	if m.at >= len(m.w) {
+		m.cut = true
+		return nil
+	}
+	n := bytes.IndexByte(m.w[m.at:], '\n')
+	if m.cut = n < 0; m.cut {
+		return m.w[m.at:]
+	}
+	return m.w[m.at : m.at+n]
+}
+
+// next goes on to the next line.
+func (m *manifest) next(line []byte) { m.at = min(len(m.w), m.at+len(line)+1) }
+
+// deeper reports whether the line belongs to the data, or is blank, or may yet
+// turn out to.
+func (m *manifest) deeper(line []byte) bool {
+	n := indent(line)
+	return n > m.base || n == len(line) || line[n] == '\r'
+}
+
+// take finds the value on a line of the data.
+func (m *manifest) take(line []byte) {
+	n := indent(line)
+	switch s, ok := entry(line, m.at); {
+	case m.block >= 0 && n > m.block && n < len(line):
+		if end := len(bytes.TrimRight(line, " \r")); end-n >= 4 {
+			m.spans = append(m.spans, scan.Span{Start: m.at + n, End: m.at + end})
 		}
-		at += stop + 1
+	case ok && (m.w[s.Start] == '|' || m.w[s.Start] == '>'):
+		m.block = n
+	case ok:
+		if m.block = -1; s.End-s.Start >= 4 && !stands(m.w[s.Start:s.End]) {
+			m.spans = append(m.spans, s)
+		}
+	case n < len(line):
+		m.block = -1
 	}
-	kind := bytes.Contains(w[:at], []byte("kind: Secret"))
-	if !kind && closed {
-		rest := w[end:]
-		kind = bytes.HasPrefix(rest, []byte("kind: Secret"))
-		if !kind && !full && (len(rest) < 12 && bytes.HasPrefix([]byte("kind: Secret"), rest) || bytes.HasPrefix(rest, []byte("immutable"))) {
-			return wait(hold(spans, len(w))), more
+}
+
+// field tells whether a line after the data is the kind of a Secret, and whether
+// it may be any other field of an object.
+func (m *manifest) field(line []byte) (kind, may bool) {
+	n := indent(line)
+	text := line[n:]
+	switch {
+	case n > m.base || len(text) == 0:
+		return false, true
+	case n < m.base:
+		return false, false
+	case bytes.HasPrefix(text, []byte("kind:")):
+		return kindOf(line), m.cut && len(text) < len(`kind: "Secret"`)
+	}
+	for _, f := range []string{"kind:", "metadata:", "type:", "immutable:", "apiVersion:", "data:", "stringData:"} {
+		if bytes.HasPrefix(text, []byte(f)) || m.cut && bytes.HasPrefix([]byte(f), text) {
+			return false, true
 		}
 	}
-	if !closed && !full {
-		return wait(hold(spans, i)), more
+	return false, false
+}
+
+func indent(line []byte) int {
+	n := 0
+	for n < len(line) && (line[n] == ' ' || line[n] == '\t') {
+		n++
 	}
-	if !kind {
-		return nil, end + 12
+	return n
+}
+
+// kindOf reports whether b says that the object is a Secret.
+func kindOf(b []byte) bool {
+	for {
+		i := bytes.Index(b, []byte("kind:"))
+		if i < 0 {
+			return false
+		}
+		b = b[i+len("kind:"):]
+		if rest, ok := bytes.CutPrefix(bytes.TrimLeft(b, ` "'`), []byte("Secret")); ok && (len(rest) == 0 || !isAlnum(rest[0])) {
+			return true
+		}
 	}
-	return spans, end + 12
 }
 
 // hold returns where the first value starts.
@@ -74,7 +166,7 @@ func hold(spans []scan.Span, otherwise int) int {
 // entry finds the value of "  key: dmFsdWU=".
 func entry(line []byte, at int) (scan.Span, bool) {
 	i := bytes.IndexByte(line, ':')
-	if i < 0 || len(line) == 0 || line[0] != ' ' && line[0] != '\t' {
+	if n := indent(line); i < 0 || n == 0 || line[n] == '#' {
 		return scan.Span{}, false
 	}
 	from := i + 1
@@ -82,10 +174,7 @@ func entry(line []byte, at int) (scan.Span, bool) {
 		from++
 	}
 	end := len(bytes.TrimRight(line, " \r\"'"))
-	if end-from < 4 || stands(line[from:end]) {
-		return scan.Span{}, false
-	}
-	return scan.Span{Start: at + from, End: at + end}, true
+	return scan.Span{Start: at + from, End: at + end}, end > from
 }
 
 // findJSONData finds the values of "data": {...} next to "kind": "Secret".

@@ -50,9 +50,9 @@ type definition struct {
 	Required                     []map[string]any
 	SkipReport                   bool
 
-	Prefix, Charset, Tier string
-	Min, Max              int
-	MaxLen                int `toml:"max_len"`
+	Prefix, Charset, Tier, Checksum string
+	Min, Max                        int
+	MaxLen                          int `toml:"max_len"`
 }
 
 type allowlist struct {

@@ -15,11 +15,9 @@ import (
 
 // How much of a line a rule sees.
 const (
-	ahead    = 4 << 10 // bytes after the keyword
-	behind   = 192     // before it, as context
-	before   = 64      // before it, that may be masked
-	crowd    = 512     // after it, when the keyword came just before
-	maxFound = 16      // secrets of a window
+	ahead  = 4 << 10 // bytes after the keyword
+	behind = 192     // before it, as context
+	before = 64      // before it, that may be masked
 )
 
 // body is one rule.
@@ -33,6 +31,7 @@ type body struct {
 	maxLen  int
 	lines   bool // a match may go on to the next line
 	lists   []allow
+	check   func(secret []byte) bool // labels, never gates; may be nil
 	expr    func() (*regexp.Regexp, error)
 }
 
@@ -62,6 +61,9 @@ func newRule(d *definition, global []allowlist) (*body, error) {
 		return nil, err
 	}
 	if b.tier, err = d.tier(); err != nil {
+		return nil, err
+	}
+	if b.check, err = d.checksum(); err != nil {
 		return nil, err
 	}
 	switch groups := re.MaxCap(); {
@@ -123,7 +125,7 @@ func slug(id string) string {
 
 // declare tells the engine of the rule.
 func (b *body) declare() scan.Rule {
-	r := scan.Rule{ID: b.id, Keywords: b.keys, Fold: true, Behind: behind, Need: ahead, Tier: b.tier}
+	r := scan.Rule{ID: b.id, Keywords: b.keys, Fold: true, Behind: behind, Need: ahead, Tier: b.tier, Sweep: true}
 	if b.late {
 		r.Before, r.Lead = before, lead
 	}
@@ -150,50 +152,34 @@ func tokenByte(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || c == '_' || c == '-'
 }
 
-// find judges the keyword at at: first on its line, and if there is nothing and
-// the line ends soon after it, on the next line too.
-func (b *body) find(w []byte, at int, final bool) ([]scan.Span, bool) {
+// more, in place of how much was read, asks for a longer window.
+const more = -1
+
+// find judges the keyword at at, and all others on its line: first on that line,
+// and if there is nothing and it ends soon after the keyword, on the next line
+// too. read is the end of what was judged whole.
+func (b *body) find(w []byte, at int, final bool) (spans []scan.Span, read int) {
 	whole := final || len(w)-at >= ahead
-	if b.crowded(w, at) {
-		if len(w)-at < crowd && !whole && bytes.IndexByte(w[at:], '\n') < 0 {
-			return nil, true
-		}
-		w = w[:min(len(w), at+crowd)]
-		whole = true
-	}
 	from := bytes.LastIndexByte(w[:at], '\n') + 1
 	end := bytes.IndexByte(w[at:], '\n')
 	if end < 0 && !whole {
-		return nil, true
+		return nil, more
 	}
-	if end < 0 {
-		return b.match(w[from:], from, at), false
+	if end < 0 { // keywords near the end of the window have more to come
+		return b.match(w[from:], from, at), max(at+1, len(w)-ahead/4)
 	}
 	end += at + 1
 	if spans := b.match(w[from:end], from, at); len(spans) > 0 || !b.lines || end-at > 40 {
-		return spans, false
+		return spans, end
 	}
 	next := bytes.IndexByte(w[end:], '\n')
 	if next < 0 && !whole {
-		return nil, true
+		return nil, more
 	}
 	if next >= 0 {
 		w = w[:end+next+1]
 	}
-	return b.match(w[from:], from, at), false
-}
-
-// crowded reports whether a keyword stands shortly before on the same line: its
-// window has been judged, and this one is a short one. So a line of keywords
-// costs what its length does, not its square.
-func (b *body) crowded(w []byte, at int) bool {
-	line := bytes.ToLower(w[bytes.LastIndexByte(w[:at], '\n')+1 : at])
-	for _, k := range b.keys {
-		if bytes.Contains(line, []byte(k)) {
-			return true
-		}
-	}
-	return false
+	return b.match(w[from:], from, at), end
 }
 
 // match runs the expression over text, which starts at from in the window.
@@ -203,7 +189,7 @@ func (b *body) match(text []byte, from, at int) []scan.Span {
 		return []scan.Span{{Start: at, End: from + len(text)}}
 	}
 	var spans []scan.Span
-	for _, m := range re.FindAllSubmatchIndex(text, maxFound) {
+	for _, m := range re.FindAllSubmatchIndex(text, -1) {
 		lo, hi := m[2*b.group], m[2*b.group+1]
 		if lo < 0 {
 			lo, hi = m[0], m[1]
@@ -215,9 +201,20 @@ func (b *body) match(text []byte, from, at int) []scan.Span {
 		if b.allowed(text, text[m[0]:m[1]], secret) {
 			continue
 		}
-		spans = append(spans, scan.Span{Start: from + lo, End: from + hi})
+		spans = append(spans, scan.Span{Start: from + lo, End: from + hi, Label: b.label(secret)})
 	}
 	return spans
+}
+
+// label says what the checksum says.
+func (b *body) label(secret []byte) string {
+	switch {
+	case b.check == nil:
+		return ""
+	case b.check(secret):
+		return checkOK
+	}
+	return checkFailed
 }
 
 // allowed reports whether an allowlist names the finding.
@@ -267,9 +264,15 @@ func (s *scanner) Rules() []scan.Rule { return s.rules }
 
 // Check asks the rule.
 func (s *scanner) Check(rule int, w []byte, at int, final bool) ([]scan.Span, bool) {
-	spans, more := s.bodies[rule].find(w, at, final)
+	spans, more, _ := s.Read(rule, w, at, final)
+	return spans, more
+}
+
+// Read asks the rule, and says how much it read.
+func (s *scanner) Read(rule int, w []byte, at int, final bool) ([]scan.Span, bool, int) {
+	spans, read := s.bodies[rule].find(w, at, final)
 	for i := range spans {
 		spans[i].Rule = rule
 	}
-	return spans, more
+	return spans, read == more, read
 }

@@ -113,6 +113,7 @@ func TestBadFiles(t *testing.T) {
 		{one(`regex = "abc"` + "\nkeywords = [\"a\"]"), `bad rule file: read "x.toml": rule "a": keyword "a" is too short`},
 		{one(`regex = "abc"` + "\nsecretGroup = 2"), `bad rule file: read "x.toml": rule "a": secretGroup 2: the expression has 0 groups`},
 		{one(`regex = "abc"` + "\ntier = \"loud\""), `bad rule file: read "x.toml": rule "a": tier "loud", want precise, balanced or strict`},
+		{one(`regex = "abc"` + "\nchecksum = \"md5\""), `bad rule file: read "x.toml": rule "a": checksum "md5", want crc32-base62, crc32-hex or luhn`},
 		{one(`prefix = "ab"` + "\nmin = 5"), `bad rule file: read "x.toml": rule "a": prefix "ab" is shorter than 3 bytes`},
 		{one(`prefix = "abc"`), `bad rule file: read "x.toml": rule "a": min 0, max 0: want 1 to 1000 characters after the prefix`},
 		{one(`prefix = "abc"` + "\nregex = \"abc\""), `bad rule file: read "x.toml": rule "a": prefix and regex exclude each other`},

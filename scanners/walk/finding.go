@@ -23,6 +23,7 @@ type Finding struct {
 	Column      int       `json:"column"`
 	Rule        string    `json:"rule"`             // "vault" for a value of the vault
 	Name        string    `json:"name,omitempty"`   // of the vault's secret
+	Lane        string    `json:"lane,omitempty"`   // how that value lies there: exact, encoded ...
 	Label       string    `json:"label,omitempty"`  // what a check said
 	Commit      string    `json:"commit,omitempty"` // where git brought it in
 	Length      int       `json:"length"`
@@ -93,7 +94,7 @@ func (w *walker) stream(r io.Reader, path string, at where) error {
 	if w.Vault != nil {
 		v := redact.NewWriter(io.Discard, w.Vault, func(m redact.Mask) {
 			h := hit{start: m.Start, end: m.End, order: -1}
-			h.Finding = Finding{Rule: "vault", Name: m.Name, Preview: "****", Fingerprint: fingerprint(w.Key, "vault", path, []byte(m.Name))}
+			h.Finding = Finding{Rule: "vault", Name: m.Name, Lane: m.Lane.String(), Preview: "****", Fingerprint: fingerprint(w.Key, "vault", path, []byte(m.Name))}
 			h.Line, h.Column = lines.at(m.Start)
 			hits = append(hits, h)
 		})
