@@ -37,8 +37,11 @@ func (s *Store) Commit(ctx context.Context, c blob.Commit) error {
 	key := make([]byte, 16)
 	rand.Read(key)
 	_, err := s.again(ctx, call{method: http.MethodPost, path: s.path("commits"), body: w.Encode(), idempotency: hex.EncodeToString(key)})
-	if errors.Is(err, blob.ErrConflict) && s.isHead(ctx, c) {
+	switch {
+	case errors.Is(err, blob.ErrConflict) && s.isHead(ctx, c):
 		err = nil // the server has forgotten the key, not the commit
+	case errors.Is(err, blob.ErrEmpty):
+		err = fmt.Errorf("the vault is not there: %w", blob.ErrConflict)
 	}
 	return s.fail("commit to", err)
 }

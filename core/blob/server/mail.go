@@ -1,0 +1,153 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/blob/depot"
+	"github.com/opaquevault/ov/core/blob/wire"
+	"github.com/opaquevault/ov/core/channel"
+	"github.com/opaquevault/ov/core/lp"
+)
+
+// A new device leaves a request and waits for the reply of one that the vault
+// lists. The server holds both for a moment and understands neither.
+const (
+	maxRequest  = 4 << 10
+	maxReply    = 16 << 10
+	maxRequests = 5 // of one vault
+	requestLife = 10 * time.Minute
+)
+
+// stored is a request's note: LP(key id, body).
+func storedRequest(key channel.KeyID, body []byte) []byte { return lp.Join([]byte(key.String()), body) }
+
+func readRequest(n depot.Note) wire.Request {
+	r := lp.NewReader(n.Body)
+	return wire.Request{ID: hex.EncodeToString(n.ID), Key: string(r.Field()), Body: r.Field(), Expires: n.Expires.UnixMilli()}
+}
+
+func (s *Server) postRequest(w http.ResponseWriter, r *http.Request, c *caller) error {
+	if err := s.stranger(r); err != nil {
+		return err
+	}
+	body, err := c.body(w, r, maxRequest)
+	if err != nil {
+		return err
+	}
+	if _, err := s.c.Depot.Head(r.Context(), c.vault); err != nil {
+		return err
+	}
+	waiting, err := s.c.Depot.List(r.Context(), c.vault, depot.NoteRequest, nil, s.c.Now())
+	if err != nil {
+		return err
+	}
+	stored := storedRequest(c.key, body)
+	id := sha256.Sum256(stored)
+	n := depot.Note{Kind: depot.NoteRequest, ID: id[:16], Version: 1, Body: stored, Expires: s.c.Now().Add(requestLife)}
+	for _, other := range waiting {
+		if bytes.Equal(other.ID, n.ID) {
+			n = other // asked again: the same request
+		}
+	}
+	if len(waiting) >= maxRequests && n.Version == 1 && !isOne(waiting, n.ID) {
+		return tooMany(time.Until(waiting[0].Expires).Abs())
+	}
+	if err := s.putOnce(r.Context(), c.vault, n); err != nil {
+		return err
+	}
+	out := readRequest(n)
+	out.Body = nil
+	writeJSON(w, http.StatusCreated, out)
+	return nil
+}
+
+func isOne(list []depot.Note, id []byte) bool {
+	for _, n := range list {
+		if bytes.Equal(n.ID, id) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) getRequests(w http.ResponseWriter, r *http.Request, c *caller) error {
+	waiting, err := s.c.Depot.List(r.Context(), c.vault, depot.NoteRequest, nil, s.c.Now())
+	if err != nil {
+		return err
+	}
+	out := []wire.Request{}
+	for _, n := range waiting {
+		out = append(out, readRequest(n))
+	}
+	writeJSON(w, http.StatusOK, out)
+	return nil
+}
+
+// request returns the request that r names; a newcomer's own, or for a device any.
+func (s *Server) request(ctx context.Context, r *http.Request, c *caller) (depot.Note, error) {
+	var id [16]byte
+	if !unhex(id[:], r.PathValue("request")) {
+		return depot.Note{}, invalid("a request's id is 32 hex digits")
+	}
+	n, err := s.c.Depot.Note(ctx, c.vault, depot.NoteRequest, id[:], s.c.Now())
+	if err == nil && c.key.Role == channel.RoleNew && readRequest(n).Key != c.key.String() {
+		err = blob.ErrNotFound
+	}
+	return n, err
+}
+
+func (s *Server) putReply(w http.ResponseWriter, r *http.Request, c *caller) error {
+	n, err := s.request(r.Context(), r, c)
+	if err != nil {
+		return err
+	}
+	body, err := c.body(w, r, maxReply)
+	if err != nil {
+		return err
+	}
+	reply := depot.Note{Kind: depot.NoteReply, ID: n.ID, Version: 1, Body: body, Expires: n.Expires}
+	if err := s.putOnce(r.Context(), c.vault, reply); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) getReply(w http.ResponseWriter, r *http.Request, c *caller) error {
+	n, err := s.request(r.Context(), r, c)
+	if err != nil {
+		return err
+	}
+	reply, err := s.c.Depot.Note(r.Context(), c.vault, depot.NoteReply, n.ID, s.c.Now())
+	if err != nil {
+		return err
+	}
+	writeBinary(w, reply.Body)
+	return nil
+}
+
+func (s *Server) deleteRequest(w http.ResponseWriter, r *http.Request, c *caller) error {
+	n, err := s.request(r.Context(), r, c)
+	if errors.Is(err, blob.ErrNotFound) {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	} else if err != nil {
+		return err
+	}
+	err = errors.Join(
+		s.c.Depot.DropNote(r.Context(), c.vault, depot.NoteReply, n.ID),
+		s.c.Depot.DropNote(r.Context(), c.vault, depot.NoteRequest, n.ID),
+	)
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
