@@ -66,11 +66,12 @@ type Purged struct {
 	Version uint64
 }
 
-const label = "ov/v1/manifest"
+// Label begins everything that is signed as a manifest, and nothing else.
+const Label = "ov/v1/manifest"
 
 // Body is what is signed; core/seal/FORMAT.md lists the fields.
 func (m *Manifest) Body() []byte {
-	b := lp.Join([]byte(label), m.Vault[:], lp.U64(m.Seq), m.Prev[:], m.Root[:], lp.U64(m.Count))
+	b := lp.Join([]byte(Label), m.Vault[:], lp.U64(m.Seq), m.Prev[:], m.Root[:], lp.U64(m.Count))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(m.Slots)))
 	for _, s := range m.Slots {
 		b = append(b, s.ID[:]...)
@@ -157,7 +158,7 @@ func Parse(data []byte) (*Manifest, error) {
 func parseBody(body []byte) (*Manifest, bool) {
 	r := lp.NewReader(body)
 	m := &Manifest{}
-	if string(r.Field()) != label {
+	if string(r.Field()) != Label {
 		return nil, false
 	}
 	r.Fixed(m.Vault[:])

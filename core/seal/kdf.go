@@ -79,6 +79,13 @@ func (m *Master) AuthKey() ed25519.PublicKey {
 	return ed25519.NewKeyFromSeed(m.auth).Public().(ed25519.PublicKey)
 }
 
+// Sign signs message as who has the password and the Secret Key.
+func (m *Master) Sign(message []byte) []byte {
+	key := ed25519.NewKeyFromSeed(m.auth)
+	defer clear(key)
+	return ed25519.Sign(key, message)
+}
+
 // Wipe zeroes the keys.
 func (m *Master) Wipe() {
 	clear(m.kek)

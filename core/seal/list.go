@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 
 	"github.com/opaquevault/ov/core/lp"
@@ -80,4 +81,20 @@ func openDoc(vk []byte, p Place, f Field, data []byte) ([]byte, error) {
 		return nil, err
 	}
 	return unpad(padded)
+}
+
+// EnvPolicyID is the id under which the policy is stored for the principals that
+// read env.
+func EnvPolicyID(vault VaultID, env EnvID) ID {
+	return sha256.Sum256(LP([]byte("ov/v1/id/env-policy"), vault[:], env[:]))
+}
+
+// SealEnvPolicy seals one version of the policy under the key of an environment.
+func SealEnvPolicy(k *EnvKey, version uint64, plain []byte) []byte {
+	return sealDoc(k.Key, k.Place(EnvPolicyID(k.Vault, k.Env), version), FieldBlob, plain)
+}
+
+// OpenEnvPolicy undoes SealEnvPolicy.
+func OpenEnvPolicy(k *EnvKey, version uint64, data []byte) ([]byte, error) {
+	return openDoc(k.Key, k.Place(EnvPolicyID(k.Vault, k.Env), version), FieldBlob, data)
 }

@@ -70,7 +70,7 @@ func Create(ctx context.Context, st blob.Store, dir string, password secret.Valu
 	v := &Vault{st: st, dir: dir, now: time.Now, vault: id, device: dev.id, keys: newKeyring(o.Alloc)}
 	v.keys.vk = v.keys.keep(seal.NewKey(seal.KeySize))
 	v.keys.seen = v.keys.keep(seal.DeviceSubkey(dev.secretKey, id, "seen"))
-	v.keys.setDevice(signKey)
+	v.setDevice(signKey, nil)
 	v.keys.audit = [][]byte{v.keys.keep(seal.Subkey(v.keys.vk, "audit"))}
 	v.state = firstState(dev, v.keys.device)
 	dev.sign = [][]byte{dev.sealSign(v.keys.vk, v.keys.device)}
@@ -82,7 +82,12 @@ func Create(ctx context.Context, st blob.Store, dir string, password secret.Valu
 	if err := writeSeen(dir, mark{vault: id, floor: suite}, v.keys, true); err != nil {
 		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
 	}
+	if o.Keyed != nil {
+		o.Keyed(v)
+	}
 	err = v.write(ctx, func(t *tx) error {
+		t.people = &roster{}
+		t.people.addDevice(v.device, v.keys.device.Public().(ed25519.PublicKey), o.Name, v.device, t.now())
 		t.next.Floor = suite
 		t.putSlot(v.keys.vk, master, suite, seal.ID(seal.NewKey(32)), 1)
 		t.putList(v.keys.vk, nil)

@@ -12,7 +12,8 @@ type keyring struct {
 	alloc func(n int) []byte
 	kept  [][]byte // all that was handed out, for wipe
 
-	vk     []byte             // the vault key
+	vk     []byte             // the vault key; nil in a machine's
+	seed   []byte             // of a machine; nil in a device's
 	seen   []byte             // MACs the file of what was seen, from the Secret Key
 	device ed25519.PrivateKey // signs manifests
 	mark   []byte             // MACs it a second time, from the device's key
@@ -34,6 +35,14 @@ func (k *keyring) keep(b []byte) []byte {
 	clear(b)
 	k.kept = append(k.kept, out)
 	return out
+}
+
+// base is the key that what is derived for uses of this vault comes from.
+func (k *keyring) base() []byte {
+	if k.vk == nil {
+		return k.seed
+	}
+	return k.vk
 }
 
 // setDevice keeps the device's signing key and what is derived from it.

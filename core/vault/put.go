@@ -102,6 +102,9 @@ func (t *tx) prepare(ctx context.Context, w *Write) (seal.Meta, error) {
 	case w.IfVersion != 0 && (!old.live() || old.version != w.IfVersion):
 		return seal.Meta{}, fmt.Errorf("version %d is not the newest: %w", w.IfVersion, ErrConflict)
 	}
+	if err := t.overtaken(ctx, old, w); err != nil {
+		return seal.Meta{}, err
+	}
 	tags := w.Tags
 	if tags == nil && old.live() && w.Before != nil {
 		m, err := t.meta(ctx, old, w.Ref, w.Before)

@@ -59,16 +59,16 @@ func recoverVault(ctx context.Context, st blob.Store, dir string, key, password 
 	v.keys.vk = v.keys.keep(vk)
 	v.keys.seen = v.keys.keep(seal.DeviceSubkey(sk, v.vault, "seen"))
 	dev.sign = [][]byte{dev.sealSign(v.keys.vk, signKey)}
-	v.keys.setDevice(signKey)
+	v.setDevice(signKey, o.Keyed)
 	if err := v.adopt(ctx, s); err != nil {
 		return nil, err
 	}
-	return v, v.enrol(ctx, dev, by.master)
+	return v, v.enrol(ctx, dev, by.master, o.Name)
 }
 
 // enrol commits a manifest that lists this device, signed by it and by the
 // password's key: nobody else knows it yet.
-func (v *Vault) enrol(ctx context.Context, dev *device, master *seal.Master) error {
+func (v *Vault) enrol(ctx context.Context, dev *device, master *seal.Master, name string) error {
 	v.writing.Lock()
 	defer v.writing.Unlock()
 	if err := os.MkdirAll(v.dir, 0o700); err != nil {
@@ -90,6 +90,11 @@ func (v *Vault) enrol(ctx context.Context, dev *device, master *seal.Master) err
 	}
 	t := v.begin()
 	t.next.Devices = append(t.next.Devices, seal.Device{ID: dev.id, Key: [32]byte(v.keys.device.Public().(ed25519.PublicKey))})
+	r, err := t.roster(ctx)
+	if err != nil {
+		return err
+	}
+	r.addDevice(dev.id, v.keys.device.Public().(ed25519.PublicKey), name, dev.id, t.now())
 	c, forest, err := t.finish(master)
 	if err != nil {
 		return err

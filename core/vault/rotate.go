@@ -13,7 +13,7 @@ import (
 // Rotate makes a new vault key and new environment keys and seals everything
 // anew under them, in one commit: the answer to a compromise. before is asked
 // once, with every space. Other processes that hold the old keys get ErrRotated
-// and unlock again.
+// and unlock again. Other devices, machines and members are let in again by hand.
 //
 // The device's signing key lies in a file and not in the store. It is sealed
 // under both vault keys before the commit and under the new one alone after
@@ -74,14 +74,21 @@ func (v *Vault) resealAll(ctx context.Context, dev *device, by slotKey, vk []byt
 	}
 	t := v.begin()
 	t.reset = true
+	defer func() { // rekey opens them again, into the memory for keys
+		for _, k := range t.newKeys {
+			clear(k.Key)
+			clear(k.Index)
+		}
+	}()
 	if !t.hasSlot(by.ref) {
 		return blob.Commit{}, fmt.Errorf("the password was changed: %w", ErrConflict)
 	}
 	if err := agree(before, v.everySpace()); err != nil {
 		return blob.Commit{}, err
 	}
-	t.next.Slots = nil // other passwords and members are let in again by hand
+	t.next.Slots = nil // other passwords, devices, machines and members are let in again by hand
 	t.next.Members, t.next.Machines = nil, nil
+	t.next.Devices = slices.DeleteFunc(t.next.Devices, func(d seal.Device) bool { return d.ID != v.device })
 	t.putSlot(vk, by.master, by.ref.Suite, by.ref.ID, by.ref.Version+1)
 	envs := slices.Clone(v.state.envs)
 	for i := range envs {
@@ -104,8 +111,7 @@ func (t *tx) resealEnv(ctx context.Context, e *seal.Env, vk []byte) error {
 	e.Epoch++
 	k := &seal.EnvKey{Vault: t.v.vault, Env: e.ID, Epoch: e.Epoch, Key: seal.NewKey(seal.KeySize)}
 	k.Index = seal.IndexKey(k.Key)
-	defer clear(k.Key)
-	defer clear(k.Index)
+	t.newKeys[e.ID] = k
 	t.add(seal.KindEnvKey, e.ID, seal.EnvKeyID(t.v.vault, e.ID), uint64(e.Epoch), seal.SealEnvKey(vk, k))
 	for _, id := range t.v.state.groups[e.ID] {
 		for _, n := range t.v.state.secrets[id] {
@@ -150,7 +156,7 @@ func (t *tx) resealBlobs(ctx context.Context, vk []byte) error {
 	}
 	defer clear(ended)
 	for _, ref := range t.v.state.manifest.Blobs {
-		if ref.Name == auditKeys {
+		if ref.Name == auditKeys || ref.Name == rosterDoc {
 			continue
 		}
 		plain, err := t.v.openBlob(ctx, ref.Name)
@@ -161,7 +167,15 @@ func (t *tx) resealBlobs(ctx context.Context, vk []byte) error {
 		clear(plain)
 	}
 	t.putBlob(vk, auditKeys, ended)
-	return nil
+	r, err := t.v.readRoster(ctx)
+	if err != nil {
+		return err
+	}
+	r.Devices = slices.DeleteFunc(r.Devices, func(d rosterDevice) bool { return d.ID != t.v.Device() })
+	t.people, r.Principals = r, nil
+	err = t.putRoster(vk)
+	t.people = nil // finish has the old key
+	return err
 }
 
 // rekey makes next the state, under the new vault key, and zeroes the old keys.
@@ -175,8 +189,10 @@ func (v *Vault) rekey(ctx context.Context, dev *device, next *state, vk []byte) 
 	v.keys = newKeyring(old.alloc)
 	v.keys.vk = v.keys.keep(slices.Clone(vk))
 	v.keys.seen = v.keys.keep(seal.DeviceSubkey(dev.secretKey, v.vault, "seen"))
-	v.keys.setDevice(slices.Clone(old.device))
+	v.setDevice(slices.Clone(old.device), nil)
+	v.keyMu.Lock() // whoever signed a request with the old copy is done
 	old.wipe()
+	v.keyMu.Unlock()
 	if err := v.adopt(ctx, next); err != nil {
 		return err
 	}

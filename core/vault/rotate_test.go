@@ -211,7 +211,7 @@ func TestBackup(t *testing.T) {
 			}
 		}
 		b, err := ReadBackup(bytes.NewReader(file.Bytes()), c.from)
-		if err != nil || b.Vault != v.ID() || b.Seq != 2 || b.Records != 4 {
+		if err != nil || b.Vault != v.ID() || b.Seq != 2 || b.Records != 5 {
 			t.Fatalf("%s: %+v, %v", name, b, err)
 		}
 		st := sqlite.Open(filepath.Join(t.TempDir(), "restored.db"))

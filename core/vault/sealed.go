@@ -32,6 +32,9 @@ func (v *Vault) PutSealed(ctx context.Context, name string, plain []byte) error 
 	}
 	return v.write(ctx, func(t *tx) error {
 		t.putBlob(v.keys.vk, name, plain)
+		if name == Policy {
+			t.copyPolicy(plain)
+		}
 		return nil
 	})
 }
@@ -40,7 +43,11 @@ func (v *Vault) PutSealed(ctx context.Context, name string, plain []byte) error 
 func (v *Vault) Sealed(ctx context.Context, name string) ([]byte, error) {
 	var plain []byte
 	err := v.read(ctx, func() (err error) {
-		plain, err = v.openBlob(ctx, name)
+		if v.machine != nil {
+			plain, err = v.machinePolicy(ctx, name)
+		} else {
+			plain, err = v.openBlob(ctx, name)
+		}
 		return err
 	})
 	return plain, err

@@ -24,6 +24,7 @@ type state struct {
 	secrets  map[seal.ID][]uint64                // versions of each, ascending
 	groups   map[seal.EnvID][]seal.ID            // secrets of each environment
 	keys     map[seal.EnvID]map[uint64]seal.Hash // stored environment keys by epoch
+	policies map[seal.EnvID]uint64               // version of each environment's copy of the policy
 	envs     []seal.Env
 	list     uint64 // version of the list of environments
 	names    *nameCache
@@ -44,17 +45,24 @@ type named struct {
 
 func (e entry) leaf(k blob.Key) seal.Hash { return seal.Leaf(k.Kind, e.group, k.ID, k.Version, e.sum) }
 
+// emptyState is a state without entries.
+func emptyState(head blob.Head, m *seal.Manifest) *state {
+	return &state{
+		head: head, manifest: m,
+		entries:  map[blob.Key]entry{},
+		secrets:  map[seal.ID][]uint64{},
+		groups:   map[seal.EnvID][]seal.ID{},
+		keys:     map[seal.EnvID]map[uint64]seal.Hash{},
+		policies: map[seal.EnvID]uint64{},
+		names:    &nameCache{m: map[seal.ID]named{}},
+	}
+}
+
 // newState checks the store's entries against the manifest. With an error it
 // returns what the store says all the same, for Inspect.
 func newState(head blob.Head, m *seal.Manifest, entries []blob.Entry) (*state, error) {
-	s := &state{
-		head: head, manifest: m,
-		entries: make(map[blob.Key]entry, len(entries)),
-		secrets: map[seal.ID][]uint64{},
-		groups:  map[seal.EnvID][]seal.ID{},
-		keys:    map[seal.EnvID]map[uint64]seal.Hash{},
-		names:   &nameCache{m: map[seal.ID]named{}},
-	}
+	s := emptyState(head, m)
+	s.entries = make(map[blob.Key]entry, len(entries))
 	leaves := manifest.Leaves{}
 	for _, e := range entries {
 		here := entry{group: e.Group, sum: e.Sum}
@@ -87,6 +95,10 @@ func (s *state) add(k blob.Key, e entry) {
 			s.keys[e.group] = map[uint64]seal.Hash{}
 		}
 		s.keys[e.group][k.Version] = e.sum
+	case seal.KindBlob:
+		if e.group != (seal.EnvID{}) {
+			s.policies[e.group] = max(s.policies[e.group], k.Version)
+		}
 	case seal.KindList:
 		s.list = max(s.list, k.Version)
 	}
@@ -95,8 +107,11 @@ func (s *state) add(k blob.Key, e entry) {
 func (s *state) remove(k blob.Key) {
 	e := s.entries[k]
 	delete(s.entries, k)
-	if k.Kind == seal.KindEnvKey {
+	switch {
+	case k.Kind == seal.KindEnvKey:
 		delete(s.keys[e.group], k.Version)
+	case k.Kind == seal.KindBlob && s.policies[e.group] == k.Version:
+		delete(s.policies, e.group)
 	}
 	if k.Kind != seal.KindSecret {
 		return

@@ -25,6 +25,9 @@ type tx struct {
 	newKeys map[seal.EnvID]*seal.EnvKey
 	names   map[seal.ID]named
 	changed []changed // secrets that got a new version
+	people  *roster   // nil: as it was
+
+	policies map[seal.EnvID]bool // environments whose copy of the policy this tx puts
 }
 
 type changed struct {
@@ -37,11 +40,15 @@ func (v *Vault) begin() *tx {
 	next.Slots = slices.Clone(next.Slots)
 	next.Devices = slices.Clone(next.Devices)
 	next.Blobs = slices.Clone(next.Blobs)
+	next.Members, next.Machines = slices.Clone(next.Members), slices.Clone(next.Machines)
 	next.Purged, next.Reset = nil, false
-	return &tx{v: v, next: next, newest: map[seal.ID]uint64{}, newKeys: map[seal.EnvID]*seal.EnvKey{}, names: map[seal.ID]named{}}
+	return &tx{v: v, next: next, newest: map[seal.ID]uint64{}, newKeys: map[seal.EnvID]*seal.EnvKey{}, names: map[seal.ID]named{},
+		policies: map[seal.EnvID]bool{}}
 }
 
-func (t *tx) empty() bool { return len(t.put) == 0 && len(t.purge) == 0 && !t.reset }
+func (t *tx) empty() bool {
+	return len(t.put) == 0 && len(t.purge) == 0 && !t.reset && t.people == nil
+}
 
 // now is the time of the commit in Unix milliseconds; it never goes back.
 func (t *tx) now() uint64 { return max(uint64(t.v.now().UnixMilli()), t.v.state.manifest.Time) }
@@ -164,6 +171,9 @@ func (t *tx) putBlob(vk []byte, name string, plain []byte) {
 func (t *tx) finish(master *seal.Master) (blob.Commit, *manifest.Forest, error) {
 	if t.envs != nil {
 		t.putList(t.v.keys.vk, t.envs)
+	}
+	if err := t.putRoster(t.v.keys.vk); err != nil {
+		return blob.Commit{}, nil, err
 	}
 	s := t.v.state
 	forest, err := t.forest()

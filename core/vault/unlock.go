@@ -69,6 +69,9 @@ func unlock(ctx context.Context, st blob.Store, dir string, password secret.Valu
 	if err := v.adopt(ctx, loaded); err != nil {
 		return nil, err
 	}
+	if o.Keyed != nil {
+		o.Keyed(v)
+	}
 	// 3. Remember.
 	if err := writeSeen(dir, loaded.mark(v.vault), v.keys, o.AcceptRollback); err != nil {
 		return nil, err
@@ -173,13 +176,22 @@ func (v *Vault) openDevice(dev *device, s *state, ours bool) error {
 	if err != nil {
 		return err
 	}
-	v.keys.setDevice(key)
-	for _, d := range s.manifest.Devices {
-		if d.ID == dev.id && (!ours || s.manifest.Signer == dev.id) && bytes.Equal(d.Key[:], v.keys.device.Public().(ed25519.PublicKey)) {
-			return nil
-		}
+	v.setDevice(key, nil)
+	if is, listed := s.manifest.Device(dev.id); listed && (!ours || s.manifest.Signer == dev.id) && bytes.Equal(is, v.keys.device.Public().(ed25519.PublicKey)) {
+		return nil
+	} else if listed || ours {
+		return fmt.Errorf("the manifest is not of this device: %w", ErrTampered)
 	}
-	return fmt.Errorf("the manifest is not of this device: %w", ErrTampered)
+	return v.stillIn(s)
+}
+
+// stillIn reports whether s, which grew out of what was seen before, still lists
+// this device.
+func (v *Vault) stillIn(s *state) error {
+	if _, listed := s.manifest.Device(v.device); !listed {
+		return fmt.Errorf("another device took this one out of the vault at commit %d or before: %w", s.head.Seq, ErrRevoked)
+	}
+	return nil
 }
 
 // adopt opens what the vault key opens in s, and makes s the state.

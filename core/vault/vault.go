@@ -5,6 +5,7 @@ package vault
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"sync"
@@ -32,6 +33,9 @@ var (
 	ErrRotated     = errors.New("the vault's keys were changed: unlock it again")
 	ErrClosed      = errors.New("vault is closed")
 	ErrValue       = errors.New("invalid value")
+	ErrReadOnly    = errors.New("a machine key reads, and writes nothing")
+	ErrRevoked     = errors.New("no longer let in")
+	ErrExpired     = errors.New("its time is over")
 )
 
 // An Info is what is known about a secret without its value.
@@ -86,8 +90,12 @@ type PutOptions struct {
 	Plain     bool
 	Tags      []string // nil: as they were
 	IfVersion uint64   // not 0: only if this is the newest version, else ErrConflict
-	Strength  float64  // log2 of the guesses the value takes; 0: not known
-	Origin    string   // where an import took it from, at most 4 KiB
+	// Seen is the version that whoever writes knew of (0: none). When another
+	// device has put a newer one meanwhile it is not replaced: Conflict. Nil:
+	// whatever is there is replaced.
+	Seen     *uint64
+	Strength float64 // log2 of the guesses the value takes; 0: not known
+	Origin   string  // where an import took it from, at most 4 KiB
 	// Before is asked before the tags of the old version are read. Without it
 	// nothing is read, and nil Tags mean none.
 	Before Before
@@ -108,6 +116,10 @@ type Vault struct {
 	keys    *keyring     // nil when closed
 	state   *state
 	queue   queue
+
+	keyMu    sync.Mutex // over requests, which is used while mu is held
+	requests ed25519.PrivateKey
+	machine  *machine // nil: a device
 }
 
 // Options are what Create and Unlock may be told.
@@ -120,6 +132,11 @@ type Options struct {
 	AcceptRollback bool
 	// Suite is the password suite that Create uses; 0: Suite1.
 	Suite seal.Suite
+	// Name is how this device is called in the vault that Create makes.
+	Name string
+	// Keyed is called once this device can sign requests to the vault's server,
+	// before Create writes to the store; nil: nobody asks.
+	Keyed func(*Vault)
 }
 
 // ID returns the vault's id, hex.
@@ -133,8 +150,10 @@ func (v *Vault) Close() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.keys != nil {
+		v.keyMu.Lock()
 		v.keys.wipe()
-		v.keys = nil
+		v.keys, v.requests = nil, nil
+		v.keyMu.Unlock()
 		if v.state != nil {
 			v.state.names.wipe()
 		}
@@ -165,5 +184,16 @@ func (v *Vault) Derive(label string) []byte {
 	if v.keys == nil {
 		return nil
 	}
-	return seal.Subkey(v.keys.vk, "derive/"+label)
+	return seal.Subkey(v.keys.base(), "derive/"+label)
+}
+
+// setDevice keeps the device's signing key, for manifests and for requests.
+func (v *Vault) setDevice(key ed25519.PrivateKey, keyed func(*Vault)) {
+	v.keys.setDevice(key)
+	v.keyMu.Lock()
+	v.requests = v.keys.device
+	v.keyMu.Unlock()
+	if keyed != nil {
+		keyed(v)
+	}
 }

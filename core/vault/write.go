@@ -31,6 +31,9 @@ type write struct {
 
 // write runs change in the next commit and returns when that is durable.
 func (v *Vault) write(ctx context.Context, change func(*tx) error) error {
+	if v.machine != nil {
+		return ErrReadOnly
+	}
 	w := &write{run: change, done: make(chan struct{})}
 	v.queue.mu.Lock()
 	v.queue.waiting = append(v.queue.waiting, w)
@@ -183,6 +186,13 @@ func (v *Vault) reload(ctx context.Context) error {
 	if v.keys == nil {
 		return ErrClosed
 	}
+	if v.machine != nil {
+		next, err := v.loadMachine(ctx)
+		if err != nil {
+			return err
+		}
+		return v.adoptMachine(ctx, next)
+	}
 	next, err := v.load(ctx)
 	if err != nil {
 		return err
@@ -191,6 +201,9 @@ func (v *Vault) reload(ctx context.Context) error {
 		return fmt.Errorf("read vault: %w", ErrConflict) // made by another process at once
 	}
 	if err := v.follows(ctx, v.state.mark(v.vault), next); err != nil {
+		return err
+	}
+	if err := v.stillIn(next); err != nil {
 		return err
 	}
 	if err := v.adopt(ctx, next); err != nil {
@@ -220,6 +233,9 @@ func (v *Vault) headError(err error) error {
 // the store has lost it.
 func (v *Vault) read(ctx context.Context, f func() error) error {
 	for range 5 {
+		if err := v.machine.ended(v.now()); err != nil {
+			return err
+		}
 		if err := v.refresh(ctx); err != nil {
 			return err
 		}

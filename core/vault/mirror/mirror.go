@@ -33,6 +33,9 @@ type Options struct {
 	Patience time.Duration // how long a read waits for its head; 0: 3 s
 	Stamp    string        // a file whose time is that of the last contact; may be empty
 	Now      func() time.Time
+	// Held leaves the remote store alone until Release: a vault is unlocked from
+	// the copy, since its requests cannot be signed before.
+	Held bool
 }
 
 // A Store is a blob.Store over two others.
@@ -45,6 +48,7 @@ type Store struct {
 	mu      sync.Mutex // over state and tried
 	state   State
 	tried   time.Time
+	held    bool
 }
 
 // A State is what is known of the remote store.
@@ -72,7 +76,7 @@ func New(local Local, remote blob.Store, o Options) *Store {
 	if o.Offline == nil {
 		o.Offline = func(error) bool { return false }
 	}
-	s := &Store{local: local, remote: remote, o: o}
+	s := &Store{local: local, remote: remote, o: o, held: o.Held}
 	s.state.Contact = Stamped(o.Stamp)
 	return s
 }
@@ -84,6 +88,13 @@ func Stamped(path string) time.Time {
 		return time.Time{}
 	}
 	return info.ModTime()
+}
+
+// Release lets the remote store be asked from now on.
+func (s *Store) Release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = false
 }
 
 // State returns what is known of the remote store.
@@ -108,6 +119,9 @@ func (s *Store) Head(ctx context.Context) (blob.Head, error) {
 func (s *Store) due() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.held {
+		return false
+	}
 	wait := s.o.Fresh
 	if s.state.Asked && !s.state.Online {
 		if s.state.Problem != nil && !s.o.Offline(s.state.Problem) {

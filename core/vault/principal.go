@@ -1,0 +1,273 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/manifest"
+	"github.com/opaquevault/ov/core/seal"
+	"github.com/opaquevault/ov/core/secret"
+)
+
+// A Machine describes a machine key that was made.
+type Machine struct {
+	ID       string // hex
+	Name     string
+	App, Env string
+	Added    time.Time
+	NotAfter time.Time // zero: no end
+	By       string    // the device that made it
+}
+
+// A MachineOrder says what machine key is to be made.
+type MachineOrder struct {
+	Name      string
+	App, Env  string
+	NotAfter  time.Time // zero: no end
+	URL       string    // of the vault's server; empty: the vault is a file
+	ServerKey []byte
+}
+
+// NewMachine lets a machine read one environment and returns its key, the only
+// copy. The environment must exist.
+func (v *Vault) NewMachine(ctx context.Context, o MachineOrder) (secret.Value, Machine, error) {
+	if o.Name == "" || shortName(o.Name) != o.Name {
+		return secret.Value{}, Machine{}, fmt.Errorf("machine key %q: name: %w", o.Name, ErrValue)
+	}
+	key := &seal.MachineKey{Vault: v.vault, Seed: seal.NewKey(seal.HolderSeed), Name: o.Name, App: o.App, EnvName: o.Env, URL: o.URL, ServerKey: o.ServerKey}
+	defer key.Wipe()
+	if !o.NotAfter.IsZero() {
+		key.NotAfter = uint64(o.NotAfter.UnixMilli())
+	}
+	holder, err := seal.NewHolder(key.Seed)
+	if err != nil {
+		return secret.Value{}, Machine{}, fmt.Errorf("machine key %q: %w", o.Name, err)
+	}
+	defer holder.Wipe()
+	var out Machine
+	err = v.alone(ctx, func(t *tx) (err error) {
+		out, err = t.addMachine(ctx, key, holder)
+		return err
+	})
+	if err != nil {
+		return secret.Value{}, Machine{}, fmt.Errorf("machine key %q: %w", o.Name, err)
+	}
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.keys == nil {
+		return secret.Value{}, Machine{}, ErrClosed
+	}
+	key.Seq, key.Manifest, key.Devices = v.state.head.Seq, seal.ManifestHash(v.state.head.Manifest), v.state.manifest.Devices
+	return key.Text(), out, nil
+}
+
+func (t *tx) addMachine(ctx context.Context, key *seal.MachineKey, holder *seal.Holder) (Machine, error) {
+	k, err := t.env(key.App, key.EnvName, false)
+	if err != nil {
+		return Machine{}, err
+	}
+	r, err := t.roster(ctx)
+	if err != nil {
+		return Machine{}, err
+	}
+	if slices.ContainsFunc(r.Principals, func(p rosterPrincipal) bool { return p.Name == key.Name && p.Role == uint8(manifest.RoleMachine) }) {
+		return Machine{}, ErrExists
+	}
+	key.Env = k.Env
+	p := holder.Principal()
+	p.Role, p.NotAfter, p.Envs, p.Created = manifest.RoleMachine, key.NotAfter, []seal.EnvID{k.Env}, t.now()
+	wrap, err := seal.SealWrap(&p, k)
+	if err != nil {
+		return Machine{}, err
+	}
+	policy, err := t.policyFor(ctx, k.Env)
+	if err != nil {
+		return Machine{}, err
+	}
+	id := p.ID()
+	t.next.Machines = append(t.next.Machines, seal.Entity{ID: id, Sum: t.add(seal.KindPrincipal, seal.EnvID{}, id, 1, p.Encode())})
+	t.add(seal.KindWrap, k.Env, seal.WrapID(t.v.vault, k.Env, id), uint64(k.Epoch), wrap)
+	if policy != nil {
+		t.putEnvPolicy(k, policy.text, policy.version)
+	}
+	named := rosterPrincipal{ID: hex.EncodeToString(id[:]), Role: uint8(p.Role), Name: key.Name, App: key.App, Env: key.EnvName, Added: p.Created, By: t.v.Device(), NotAfter: p.NotAfter}
+	r.Principals = append(r.Principals, named)
+	return named.machine(), nil
+}
+
+func (p rosterPrincipal) machine() Machine {
+	m := Machine{ID: p.ID, Name: p.Name, App: p.App, Env: p.Env, Added: time.UnixMilli(int64(p.Added)), By: p.By}
+	if p.NotAfter != 0 {
+		m.NotAfter = time.UnixMilli(int64(p.NotAfter))
+	}
+	return m
+}
+
+// Machines returns the machine keys that are let in, in order of name.
+func (v *Vault) Machines(ctx context.Context) ([]Machine, error) {
+	var out []Machine
+	err := v.read(ctx, func() error {
+		r, err := v.readRoster(ctx)
+		if err != nil {
+			return err
+		}
+		out = nil
+		for _, e := range v.state.manifest.Machines {
+			m := Machine{ID: hex.EncodeToString(e.ID[:])}
+			if i := slices.IndexFunc(r.Principals, func(p rosterPrincipal) bool { return p.ID == m.ID }); i >= 0 {
+				m = r.Principals[i].machine()
+			}
+			out = append(out, m)
+		}
+		return nil
+	})
+	slices.SortFunc(out, func(a, b Machine) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
+	return out, err
+}
+
+// RevokeMachine takes a machine key's access: it is no longer listed, and its
+// environment gets a new key, under which everything of it is sealed anew.
+// before is asked once, with that environment.
+func (v *Vault) RevokeMachine(ctx context.Context, id string, before Before) error {
+	err := v.alone(ctx, func(t *tx) error {
+		i := slices.IndexFunc(t.next.Machines, func(e seal.Entity) bool { return hex.EncodeToString(e.ID[:]) == id })
+		if i < 0 {
+			return ErrNotFound
+		}
+		p, err := v.principal(ctx, t.next.Machines[i])
+		if err != nil {
+			return err
+		}
+		r, err := t.roster(ctx)
+		if err != nil {
+			return err
+		}
+		t.next.Machines = slices.Delete(t.next.Machines, i, i+1)
+		r.Principals = slices.DeleteFunc(r.Principals, func(p rosterPrincipal) bool { return p.ID == id })
+		for _, env := range p.Envs {
+			if err := t.renew(ctx, env, before); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("revoke machine key %q: %w", id, err)
+	}
+	return nil
+}
+
+// principal reads the record of a principal that the manifest lists.
+func (v *Vault) principal(ctx context.Context, e seal.Entity) (*manifest.Principal, error) {
+	data, err := v.fetch(ctx, []blob.Key{{Kind: seal.KindPrincipal, ID: e.ID, Version: 1}})
+	if err != nil {
+		return nil, err
+	}
+	p, err := manifest.ParsePrincipal(data[0])
+	if err != nil {
+		return nil, openError("principal", err)
+	}
+	if seal.Sum(data[0]) != e.Sum || p.ID() != e.ID {
+		return nil, fmt.Errorf("read principal: %w", ErrTampered)
+	}
+	return p, nil
+}
+
+// alone makes one commit of change and of nothing else; when change fails,
+// nothing is committed, whatever it added before.
+func (v *Vault) alone(ctx context.Context, change func(*tx) error) error {
+	if v.machine != nil {
+		return ErrReadOnly
+	}
+	v.writing.Lock()
+	defer v.writing.Unlock()
+	err := error(ErrConflict)
+	for try := 0; try < 20 && errors.Is(err, ErrConflict); try++ {
+		if err = v.reload(ctx); err == nil {
+			err = v.tryAlone(ctx, change)
+		}
+	}
+	return err
+}
+
+func (v *Vault) tryAlone(ctx context.Context, change func(*tx) error) error {
+	v.mu.RLock()
+	if v.keys == nil {
+		v.mu.RUnlock()
+		return ErrClosed
+	}
+	t := v.begin()
+	err := change(t)
+	if err != nil {
+		v.mu.RUnlock()
+		return err
+	}
+	c, forest, err := t.finish(nil)
+	v.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	if err := v.st.Commit(ctx, c); err != nil {
+		return storeError("write", err)
+	}
+	return v.applied(c, t, forest)
+}
+
+// renew gives an environment a new key and seals all of it anew, for the
+// principals that the manifest then lists.
+func (t *tx) renew(ctx context.Context, env seal.EnvID, before Before) error {
+	envs := slices.Clone(t.v.state.envs)
+	i := slices.IndexFunc(envs, func(e seal.Env) bool { return e.ID == env })
+	if i < 0 {
+		return nil // it is gone, and so is what its key opened
+	}
+	e := &envs[i]
+	if err := agree(before, []Head{{Ref: secret.Ref{App: e.App, Env: e.Name}}}); err != nil {
+		return err
+	}
+	for k, entry := range t.v.state.entries { // all that is replaced
+		if entry.group == env {
+			t.purge = append(t.purge, k)
+		}
+	}
+	if err := t.resealEnv(ctx, e, t.v.keys.vk); err != nil {
+		return err
+	}
+	t.envs = envs
+	return t.rewrap(ctx, env)
+}
+
+// rewrap wraps the environment's new key for every principal that reaches it.
+func (t *tx) rewrap(ctx context.Context, env seal.EnvID) error {
+	k := t.newKeys[env]
+	policy, err := t.v.envPolicy(ctx, env, t.v.keys.envs[env])
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	reached := false
+	for _, e := range slices.Concat(t.next.Machines, t.next.Members) {
+		p, err := t.v.principal(ctx, e)
+		if err != nil {
+			return err
+		}
+		if !p.Reads(env) {
+			continue
+		}
+		wrap, err := seal.SealWrap(p, k)
+		if err != nil {
+			return err
+		}
+		t.add(seal.KindWrap, env, seal.WrapID(t.v.vault, env, e.ID), uint64(k.Epoch), wrap)
+		reached = true
+	}
+	if reached {
+		t.putEnvPolicy(k, policy.text, policy.version+1)
+	}
+	return nil
+}
