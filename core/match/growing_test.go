@@ -87,7 +87,7 @@ func TestGrowingHostileSets(t *testing.T) {
 			if len(needles) == 0 {
 				t.Skip("all of them are short: that is another set's")
 			}
-			for range 5 {
+			for range 3 {
 				stream := hostile(r, needles, 400)
 				checkGrowing(t, needles, stream, randomCuts(r, len(stream)))
 				checkGrowing(t, needles, stream, randomCuts(r, len(stream)))
@@ -106,7 +106,7 @@ func TestGrowingFar(t *testing.T) {
 	}
 	var g Growing
 	var all []Needle
-	for i := range 900 {
+	for i := range 500 {
 		n := make([]byte, 8+r.IntN(40))
 		for k := range n {
 			n[k] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[r.IntN(26)]
@@ -127,7 +127,7 @@ func TestGrowingFar(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	stream := hostile(r, all, 4000)
+	stream := hostile(r, all, 2500)
 	want := naive(all, stream)
 	if got := sorted(slices.Clone(g.Find(new(Scratch), Block{Bytes: stream, Prev: -1}))); !slices.Equal(got, want) {
 		t.Fatalf("%d needles: %d hits, want %d", g.Len(), len(got), len(want))
@@ -135,7 +135,7 @@ func TestGrowingFar(t *testing.T) {
 	if len(g.hard) == 0 || len(g.hard) > 12 {
 		t.Errorf("%d sets of hard needles", len(g.hard))
 	}
-	for cut := range stream[:1500] {
+	for cut := range stream[:300] {
 		if got, want := g.Hold(Block{Bytes: stream[:cut], Prev: -1}), naiveHold(all, stream[:cut]); got != want {
 			t.Fatalf("held from %d, want %d", got, want)
 		}

@@ -169,7 +169,7 @@ type Scratch struct {
 	hits []Hit
 	near []stretch // where the crowd must be asked, in order
 
-	found [batch + 4]candidate
+	found [2 * batch]candidate
 	n     int // of them
 	work  int // bytes compared in the block
 

@@ -243,5 +243,5 @@ func (r *Runs) Hold(b Block) int {
 
 // Size returns about how many bytes of memory the set takes.
 func (r *Runs) Size() int {
-	return 2*len(r.text) + 24*len(r.texts) + 8*len(r.seeds) + 4*len(r.heads) + 8*len(r.bloom) + r.under.size()
+	return 2*len(r.text) + 24*len(r.texts) + 8*len(r.seeds) + 4*len(r.heads) + 8*len(r.words) + r.under.size()
 }

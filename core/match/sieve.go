@@ -10,25 +10,29 @@ const (
 	maxGrams  = 1 << 19 // in a filter: more needles get shorter windows
 )
 
-// A sieve is a Bloom filter over grams, with two bits in one word, and how to
-// sample a stream for it.
+// A sieve is a Bloom filter over grams and how to sample a stream for it. A gram
+// clears three bits in one word: it passes if it finds them clear.
 type sieve struct {
 	gram   int    // length of a gram
 	stride int    // from one probe to the next
 	mask   uint64 // of a gram's bytes
-	shift  uint   // of the hash: the rest is the bit in bloom
-	bloom  []uint64
+	shift  uint   // of the hash: the rest is the number of its word
+	words  []uint64
 }
 
 func newSieve(gram, stride, grams int) sieve {
 	size := min(max(bits.Len(uint(grams*48-1)), 12), 22) // 2^size bits: 48 a gram or more, at most 512 KiB
-	return sieve{
+	v := sieve{
 		gram:   gram,
 		stride: stride,
 		mask:   ^uint64(0) >> max(0, 64-8*gram),
-		shift:  uint(64 - size),
-		bloom:  make([]uint64, 1<<(size-6)),
+		shift:  uint(64 - (size - 6)),
+		words:  make([]uint64, 1<<(size-6)),
 	}
+	for i := range v.words {
+		v.words[i] = ^uint64(0)
+	}
+	return v
 }
 
 // hash is that of the gram at p[i:], also where fewer than 8 bytes are left.
@@ -51,16 +55,22 @@ func (v *sieve) gramAt(p []byte, i int) uint64 {
 	return binary.LittleEndian.Uint64(w[:]) & v.mask
 }
 
-func (v *sieve) set(h uint64) {
-	bit := h >> v.shift
-	v.bloom[bit>>6] |= 1<<(bit&63) | 1<<(h>>(v.shift-6)&63)
-}
+func (v *sieve) set(h uint64) { v.words[h>>v.shift] &^= patterns[uint8(h>>40)] }
 
-func (v *sieve) has(h uint64) bool {
-	bit := h >> v.shift
-	w := v.bloom[bit>>6]
-	return w>>(bit&63)&(w>>(h>>(v.shift-6)&63))&1 != 0
-}
+func (v *sieve) has(h uint64) bool { return v.words[h>>v.shift]&patterns[uint8(h>>40)] == 0 }
+
+// patterns are the bits that a gram clears in its word, by bits of its hash that do
+// not choose the word.
+var patterns = func() (t [256]uint64) {
+	for i := range t {
+		for h := uint64(i + 1); bits.OnesCount64(t[i]) < 3; h *= 0x9e3779b97f4a7c15 {
+			t[i] |= 1 << (h >> 58)
+			h |= 1
+			h += 2
+		}
+	}
+	return t
+}()
 
 // tag is a part of the hash that the sieve does not use alone.
 func tag(h uint64) uint32 { return uint32(h >> 8) }

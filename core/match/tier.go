@@ -165,7 +165,7 @@ func (t *tier) report(c *Scratch, k, end int) {
 }
 
 func (t *tier) size() int {
-	n := t.tails.size() + 8*len(t.bloom) + 4*len(t.heads) + 24*cap(t.entries)
+	n := t.tails.size() + 8*len(t.words) + 4*len(t.heads) + 24*cap(t.entries)
 	if t.crowd != nil {
 		n += t.crowd.size()
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/opaquevault/ov/core/encode"
 	"github.com/opaquevault/ov/core/secret"
 )
 
@@ -39,7 +40,7 @@ func viewOf(stream []byte) plainView {
 			i += n - 1
 			continue
 		}
-		if left[c] {
+		if encode.Separator(c) {
 			gap++
 			continue
 		}
@@ -97,7 +98,7 @@ var labelSigns = regexp.MustCompile(`^ ?[:#$%] `)
 func (v *plainView) opens(i int) bool {
 	at := v.origin[i]
 	end := at
-	for end < len(v.stream) && !left[v.stream[end]] {
+	for end < len(v.stream) && !encode.Separator(v.stream[end]) {
 		end++
 	}
 	switch {

@@ -3,6 +3,7 @@ package redact
 import (
 	"bytes"
 
+	"github.com/opaquevault/ov/core/compact"
 	"github.com/opaquevault/ov/core/encode"
 )
 
@@ -14,23 +15,10 @@ const maxGap = 256
 // other byte of a view is zero.
 const rift = 0
 
-// left says which bytes the view leaves out.
-var left = func() (t [256]bool) {
-	for c := range t {
-		t[c] = encode.Separator(byte(c))
-	}
-	return t
-}()
+// seen is the bytes that views keep.
+var seen = compact.New(encode.Separator)
 
-// kept is 1 for the bytes that a view keeps.
-var kept = func() (t [256]uint8) {
-	for c := range t {
-		if !left[c] {
-			t[c] = 1
-		}
-	}
-	return t
-}()
+func left(c byte) bool { return !seen.Keeps(c) }
 
 // A view is a stretch of the stream without escape sequences and the bytes that
 // are left out. Each byte of it is one of the stretch.
@@ -40,6 +28,8 @@ type view struct {
 	escs  []int // where escape sequences begin
 	win   []byte
 	edge  edge
+
+	starts [256]int32 // of the chunks that are copied at once
 }
 
 // A mark says that text[to] was win[from]. Up to the next mark every byte of win
@@ -54,7 +44,7 @@ type edge struct {
 }
 
 // chunk is how many bytes are copied between two marks.
-const chunk = 64
+const chunk = compact.Block
 
 // build makes the view of win.
 func (v *view) build(win []byte, e edge) {
@@ -103,37 +93,43 @@ func (c *copier) plain(stop int) {
 	start := c.i
 	c.gap(stop)
 	for c.i < stop {
-		c.marks = append(c.marks, mark{c.i, c.o})
-		end := min(c.i+chunk, stop)
-		o := compact(c.text, c.o, c.win[c.i:end])
-		if o == c.o {
-			c.last = c.lastKept(start)
-			c.gap(stop)
+		if c.chunks(stop) {
 			continue
 		}
-		c.i, c.o = end, o
+		c.last = c.lastKept(start)
+		c.gap(stop)
 	}
 	c.last = c.lastKept(start)
 }
 
-// compact copies the bytes of p that are kept to text[o:] and returns where the
-// next one goes. Each byte is stored and then kept or overwritten: there is no
-// branch to mispredict.
-func compact(text []byte, o int, p []byte) int {
-	text = text[o:]
-	text = text[:len(p)]
-	n := 0
-	for _, c := range p {
-		text[n] = c
-		n += int(kept[c])
+// chunks copies some chunks up to stop and reports whether a byte of the last
+// one was kept. If not, that one is not done.
+func (c *copier) chunks(stop int) bool {
+	starts := c.starts[:min((stop-c.i)/chunk, len(c.starts))]
+	if len(starts) == 0 {
+		c.marks = append(c.marks, mark{c.i, c.o})
+		n := seen.Copy(c.text[c.o:], c.win[c.i:stop])
+		if n > 0 {
+			c.i, c.o = stop, c.o+n
+		}
+		return n > 0
 	}
-	return o + n
+	done, n := seen.Blocks(c.text[c.o:], c.win[c.i:], starts)
+	for k, at := range starts[:done] {
+		c.marks = append(c.marks, mark{c.i + k*chunk, c.o + int(at)})
+	}
+	some := n > int(starts[done-1])
+	if !some {
+		done--
+	}
+	c.i, c.o = c.i+done*chunk, c.o+n
+	return some
 }
 
 // lastKept returns the end of the last kept byte in win[start:i].
 func (c *copier) lastKept(start int) int {
 	for i := c.i; i > start; i-- {
-		if !left[c.win[i-1]] {
+		if !left(c.win[i-1]) {
 			return i
 		}
 	}
@@ -143,7 +139,7 @@ func (c *copier) lastKept(start int) int {
 // gap passes over bytes that are left out. If a byte that is kept follows too
 // far behind the one before, a rift comes between.
 func (c *copier) gap(stop int) {
-	for c.i < stop && left[c.win[c.i]] {
+	for c.i < stop && left(c.win[c.i]) {
 		c.i++
 	}
 	if c.i < stop && c.i-c.last > maxGap {
@@ -168,7 +164,7 @@ func (v *view) mark(f func(mark) bool) int {
 func (v *view) origin(i int) int {
 	m := v.marks[v.mark(func(m mark) bool { return m.to <= i })]
 	for n := i - m.to; ; m.from++ {
-		if left[v.win[m.from]] {
+		if left(v.win[m.from]) {
 			continue
 		}
 		if n == 0 {
@@ -188,10 +184,7 @@ func (v *view) index(at int) int {
 	if k+1 < len(v.marks) {
 		most = v.marks[k+1].to
 	}
-	for _, c := range v.win[m.from:at] {
-		m.to += int(kept[c])
-	}
-	return min(m.to, most)
+	return min(m.to+seen.Count(v.win[m.from:at]), most)
 }
 
 // edgeAt returns the edge of a view that begins at win[at:].
@@ -214,7 +207,7 @@ func (v *view) edgeAt(at int) edge {
 		e.esc = s
 		return e
 	}
-	if !left[v.win[at-1]] {
+	if !left(v.win[at-1]) {
 		e.joins = int(v.win[at-1])
 	}
 	return e
@@ -232,7 +225,7 @@ const solid = 4
 func (v *view) opens(i int) bool {
 	at := v.origin(i)
 	end := at
-	for end < min(len(v.win), at+solid) && !left[v.win[end]] {
+	for end < min(len(v.win), at+solid) && !left(v.win[end]) {
 		end++
 	}
 	if end-at >= solid || end == len(v.win) {
