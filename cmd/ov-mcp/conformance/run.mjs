@@ -1,17 +1,19 @@
 // Runs the protocol's own tools against the built server, prints what passed,
 // and writes it to the file that is named. Exit status 1: something failed that
 // has no stated reason.
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { startBridge } from "./bridge.mjs";
+import { runBrowser } from "./browser.mjs";
 import { runClients } from "./clients.mjs";
 import { runInspector } from "./inspector.mjs";
 import { runSuite } from "./suite.mjs";
 import { here, makeWorld } from "./world.mjs";
 
-const packages = ["@modelcontextprotocol/conformance", "conformance-next", "@modelcontextprotocol/inspector", "@modelcontextprotocol/sdk", "@modelcontextprotocol/client"];
-const results = ["passed", "in part", "not served", "nothing checked", "FAILED"];
+const packages = ["@modelcontextprotocol/conformance", "conformance-next", "@modelcontextprotocol/inspector", "@modelcontextprotocol/sdk", "@modelcontextprotocol/client", "playwright-core", "axe-core"];
+const results = ["passed", "in part", "not served", "nothing checked", "not run", "FAILED"];
 
 function installed(name) {
   const p = JSON.parse(readFileSync(join(here, "node_modules", name, "package.json"), "utf8"));
@@ -21,6 +23,7 @@ function installed(name) {
 async function everything(world) {
   const rows = await runClients(world);
   rows.push(...runInspector(world));
+  rows.push(...(await runBrowser(world, mkdtempSync(join(tmpdir(), "ov-pages-")))));
   const bridge = await startBridge(world.server);
   try {
     rows.push(...(await runSuite(bridge.url)));

@@ -26,6 +26,7 @@ export function makeWorld() {
   return {
     home, canary, env, password,
     server: { command: ov, args: ["mcp", "serve"], env, cwd: home },
+    create: (ref, value) => call(["secret", "create", ref, "--stdin"], value),
     lock: () => call(["lock"]),
     unlock: () => call(["unlock"]),
     version: () => call(["version"]).trim(),

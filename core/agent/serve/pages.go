@@ -103,7 +103,7 @@ func (s *Server) unlockPage(c *client) (page.Question, error) {
 	}
 	return page.Question{
 		Title: "Unlock the vault", Button: "Unlock", Done: "The vault is unlocked.",
-		Lines: []string{c.actor.Client + " asks for it", fmt.Sprintf("It locks itself after %v without use.", DefaultIdle)},
+		Lines: []string{c.actor.Client + " asks for it", fmt.Sprintf("It locks itself after %d minutes without use.", int(DefaultIdle.Minutes()))},
 		Submit: func(ctx context.Context, a page.Answer) error {
 			return s.onPage(a.Password, func(p secret.Value) error { return s.unlock(ctx, p, agent.TTLs{}) })
 		},

@@ -122,31 +122,34 @@ func view() *template.Template { return template.Must(template.New("page").Parse
 // A line that is too long goes on indented: nothing in it can pass for the
 // beginning of another one.
 const style = `:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
-body{max-width:36rem;margin:4rem auto;padding:0 1.5rem}
-h1{font-size:1.4rem;margin:0 0 .25rem}
+body{margin:0;background:light-dark(#f3f4f6,#0f1013);color:light-dark(#17191d,#eceef1)}
+main{max-width:36rem;margin:3.5rem auto;padding:1.75rem 2rem 2rem;background:light-dark(#fff,#191b1f);border:1px solid light-dark(#d9dce2,#33373e);border-radius:.75rem}
+@media(max-width:41rem){main{margin:0;padding:1.5rem;border:0;border-radius:0;min-height:100vh;box-sizing:border-box}}
+h1{font-size:1.35rem;line-height:1.3;margin:0;overflow-wrap:anywhere}
 .code{font:600 1.1rem ui-monospace,monospace;letter-spacing:.15em}
-pre{white-space:pre-wrap;overflow-wrap:anywhere;background:color-mix(in srgb,currentColor 8%,transparent);padding:.75rem 1rem;border-radius:.4rem}
+.last{font-size:1.1rem;margin-bottom:0}
+pre{font:.9rem/1.5 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere;background:light-dark(#f3f4f6,#25282e);padding:.75rem 1rem;border-radius:.4rem}
 pre span{display:block;padding-left:9ch;text-indent:-9ch}
 label{display:block;margin:1rem 0 .25rem;font-weight:600}
-input,textarea{width:100%;box-sizing:border-box;font:inherit;padding:.5rem;border:1px solid;border-radius:.3rem}
-textarea{-webkit-text-security:disc}
-button{font:inherit;padding:.5rem 1.2rem;margin:1.25rem .75rem 0 0;border:1px solid;border-radius:.3rem;cursor:pointer}
-button.main{background:#1652f0;color:#fff;border-color:#1652f0}
+input,textarea{width:100%;box-sizing:border-box;font:inherit;padding:.5rem .6rem;color:inherit;background:light-dark(#fff,#0f1013);border:1px solid light-dark(#7c828d,#7c828d);border-radius:.4rem}
+textarea{-webkit-text-security:disc;resize:vertical}
+button{font:inherit;padding:.5rem 1.2rem;margin:1.25rem .75rem 0 0;color:inherit;background:transparent;border:1px solid light-dark(#7c828d,#7c828d);border-radius:.4rem;cursor:pointer}
+button.main{background:#1652f0;color:#fff;border-color:#1652f0;font-weight:600}
 :focus-visible{outline:3px solid #f5a623;outline-offset:2px}
-.problem{color:#c01c28;font-weight:600}`
+.problem{color:light-dark(#b3131f,#ff8f87);font-weight:600}`
 
 const markup = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>ov: {{.Title}}</title><style>{{.Style}}</style></head>
 <body><main>
 <h1>{{.Title}}</h1>
+{{if .Last}}<p class="last" role="status">{{.Last}}</p>{{else}}
 <p>This page is ov's own, on this computer. Its code is <span class="code">{{.Code}}</span>: go on only if the program that sent you here shows the same one.</p>
-{{if .Last}}<p role="status">{{.Last}}</p>{{else}}
 {{if .Lines}}<pre>{{range .Lines}}<span>{{.}}</span>{{end}}</pre>{{end}}
-{{if .Problem}}<p class="problem" role="alert">{{.Problem}}</p>{{end}}
+{{if .Problem}}<p class="problem" id="problem" role="alert">{{.Problem}}</p>{{end}}
 <form method="post" autocomplete="off">
-{{if .Value}}<label for="value">{{.Value}}</label><textarea id="value" name="value" rows="3" required autofocus spellcheck="false"></textarea>{{end}}
-{{if .Pass}}<label for="password">Master password</label><input id="password" name="password" type="password" required{{if not .Value}} autofocus{{end}} autocomplete="off">{{end}}
+{{if .Value}}<label for="value">{{.Value}}</label><textarea id="value" name="value" rows="3" required autofocus spellcheck="false"{{if .Problem}} aria-describedby="problem"{{end}}></textarea>{{end}}
+{{if .Pass}}<label for="password">Master password</label><input id="password" name="password" type="password" required{{if not .Value}} autofocus{{end}} autocomplete="off"{{if .Problem}} aria-describedby="problem"{{end}}>{{end}}
 <button class="main" name="do" value="yes">{{.Button}}</button><button name="do" value="no" formnovalidate>Refuse</button>
 </form>{{end}}
 </main></body></html>
