@@ -96,11 +96,11 @@ func (g *Growing) regrow(class int) {
 
 func newGrowingTier(class, room int) *tier {
 	t := &tier{tails: tails{at: []uint32{0}}, every: true, room: room, all: func() *crowd { return nil }}
-	if class == 0 {
-		t.filter = newFilter(4, bounds[0], room)
-	} else {
-		t.filter = newFilter(6, bounds[1], room)
+	gram, stride := 4, bounds[0]-4+1
+	if class == 1 {
+		gram, stride = 6, bounds[1]-6+1
 	}
+	t.filter = newFilter(newSieve(gram, stride, room*stride), room)
 	return t
 }
 

@@ -87,7 +87,10 @@ type Set struct {
 // Compile prepares needles for the search. With every, Find reports all needles
 // that end at a byte and not only the longest, as blocks with Open need it. The set keeps no reference to the
 // needles' bytes. Of equal needles the first is reported.
-func Compile(needles []Needle, every bool) (*Set, error) {
+func Compile(needles []Needle, every bool) (*Set, error) { return compile(needles, every, nil) }
+
+// compile is Compile for a pass, which is nil if there is none to share.
+func compile(needles []Needle, every bool, p *pass) (*Set, error) {
 	total := 0
 	for i, n := range needles {
 		if len(n.Bytes) < MinLen {
@@ -100,7 +103,7 @@ func Compile(needles []Needle, every bool) (*Set, error) {
 	}
 	s := &Set{}
 	for _, class := range classes(needles) {
-		s.add(needles, class, every)
+		s.add(needles, class, every, p)
 	}
 	s.held = newPrefixes(s.tiers, 1)
 	return s, nil
@@ -113,8 +116,8 @@ const wideLen = 40
 
 // add makes a tier of the needles with the given numbers. Those that find no
 // room in it get a tier with wider grams, if that has room, and else the crowd.
-func (s *Set) add(needles []Needle, ids []int32, every bool) {
-	t := newTier(needles, ids, every, false)
+func (s *Set) add(needles []Needle, ids []int32, every bool, p *pass) {
+	t := newTier(needles, ids, every, false, p)
 	s.tiers = append(s.tiers, t)
 	crowd := t.fill()
 	wide := make(map[int32]bool)
@@ -125,7 +128,7 @@ func (s *Set) add(needles []Needle, ids []int32, every bool) {
 	}
 	// A needle that does not fit there either makes the tier anew without it.
 	for len(wide) > 0 {
-		w := newTier(needles, slices.Sorted(maps.Keys(wide)), every, true)
+		w := newTier(needles, slices.Sorted(maps.Keys(wide)), every, true, nil)
 		out := w.fill()
 		if len(out) == 0 {
 			s.tiers = append(s.tiers, w)
@@ -167,6 +170,7 @@ func classes(needles []Needle) [][]int32 {
 type Scratch struct {
 	b    Block
 	hits []Hit
+	runs []Hit
 	near []stretch // where the crowd must be asked, in order
 
 	found [2 * batch]candidate
@@ -178,7 +182,7 @@ type Scratch struct {
 }
 
 func (c *Scratch) begin(b Block) {
-	c.b, c.hits, c.lines = b, c.hits[:0], [8]line{}
+	c.b, c.hits, c.runs, c.lines = b, c.hits[:0], c.runs[:0], [8]line{}
 }
 
 // Find returns the occurrences that became known with the bytes from b.From on:
@@ -209,6 +213,9 @@ func (s *Set) Hold(b Block) int {
 
 // Size returns about how many bytes of memory the set takes.
 func (s *Set) Size() int {
+	if s == nil {
+		return 0
+	}
 	n := s.held.size()
 	for _, t := range s.tiers {
 		n += t.size()

@@ -41,7 +41,10 @@ type seed struct{ at, text uint32 }
 
 // CompileRuns prepares texts for the search. Of equal windows the one of the
 // first text is reported. Texts are not kept.
-func CompileRuns(texts []Text) (*Runs, error) {
+func CompileRuns(texts []Text) (*Runs, error) { return compileRuns(texts, nil) }
+
+// compileRuns is CompileRuns for a pass, which is nil if there is none to share.
+func compileRuns(texts []Text, p *pass) (*Runs, error) {
 	r := &Runs{}
 	total, shortest := 0, 1<<30
 	for i, t := range texts {
@@ -58,7 +61,7 @@ func CompileRuns(texts []Text) (*Runs, error) {
 		return r, nil
 	}
 	r.lay(texts, total)
-	r.sow(shortest)
+	r.sow(shortest, p)
 	r.under = newBeginnings(r)
 	return r, nil
 }
@@ -93,14 +96,9 @@ func count(is []bool) (n int) {
 }
 
 // sow enters the grams of all windows: counts them by bucket, then places them.
-func (r *Runs) sow(shortest int) {
+func (r *Runs) sow(shortest int, p *pass) {
 	covered := make([]bool, len(r.text)) // a gram of a window starts here
-	gram := 4
-	if len(r.text) > 1<<18 {
-		gram = min(6, shortest-4)
-	} else if len(r.text) > 1<<13 {
-		gram = min(5, shortest-4)
-	}
+	gram := gramFor(len(r.text), shortest)
 	n := 0
 	for _, x := range r.texts {
 		until := 0
@@ -114,7 +112,11 @@ func (r *Runs) sow(shortest int) {
 			}
 		}
 	}
-	r.sieve = newSieve(gram, shortest-gram+1, n)
+	if p != nil {
+		r.sieve = sieveOf(p.gram, p.stride, p.shift)
+	} else {
+		r.sieve = newSieve(gram, shortest-gram+1, n)
+	}
 	size := max(bits.Len(uint(n)), 4)
 	r.hshift = uint(64 - size)
 	r.heads = make([]uint32, 1<<size+1)
@@ -142,21 +144,41 @@ func (r *Runs) sow(shortest int) {
 	}
 }
 
+// gramFor returns the length of a gram for texts of so many bytes with windows of
+// so many at least.
+func gramFor(total, shortest int) int {
+	switch {
+	case total > 1<<18:
+		return min(6, shortest-4)
+	case total > 1<<13:
+		return min(5, shortest-4)
+	}
+	return 4
+}
+
+// empty reports whether there is nothing to find.
+func (r *Runs) empty() bool { return r == nil || len(r.seeds) == 0 }
+
 // Find returns the runs of windows in the block: ranges of which each byte lies
 // in a window of one text. Those that have no byte from b.From on may be left
 // out; the same range may be reported twice. They are valid until the next use
 // of c.
 func (r *Runs) Find(c *Scratch, b Block) []Hit {
 	c.begin(b)
-	if r != nil && len(r.seeds) > 0 && len(b.Bytes) >= r.stride+r.gram-1 {
-		for i := 0; i+r.gram <= len(b.Bytes); {
-			i = r.scan(c, i)
-			for _, x := range c.found[:c.n] {
-				r.sprout(c, x.i, x.h)
-			}
+	r.find(c)
+	return c.runs
+}
+
+func (r *Runs) find(c *Scratch) {
+	if r.empty() || len(c.b.Bytes) < r.stride+r.gram-1 {
+		return
+	}
+	for i := 0; i+r.gram <= len(c.b.Bytes); {
+		i = r.scan(c, i)
+		for _, x := range c.found[:c.n] {
+			r.sprout(c, x.i, x.h)
 		}
 	}
-	return c.hits
 }
 
 // sprout grows the seeds of the gram with hash h that was found at i.
@@ -215,7 +237,7 @@ func (r *Runs) grow(c *Scratch, i int, s seed) {
 
 func (c *Scratch) run(start, end, text int) {
 	if end > c.b.From {
-		c.hits = append(c.hits, Hit{start, end, text})
+		c.runs = append(c.runs, Hit{start, end, text})
 	}
 }
 
@@ -235,7 +257,7 @@ func commonPrefix(a, b []byte) int {
 // Hold returns the start of the longest suffix of the block that may still
 // become a window; len(b.Bytes) when there is none.
 func (r *Runs) Hold(b Block) int {
-	if r == nil || b.Final || len(r.seeds) == 0 {
+	if r.empty() || b.Final {
 		return len(b.Bytes)
 	}
 	return r.under.find(r, &b)
@@ -243,5 +265,8 @@ func (r *Runs) Hold(b Block) int {
 
 // Size returns about how many bytes of memory the set takes.
 func (r *Runs) Size() int {
+	if r == nil {
+		return 0
+	}
 	return 2*len(r.text) + 24*len(r.texts) + 8*len(r.seeds) + 4*len(r.heads) + 8*len(r.words) + r.under.size()
 }

@@ -22,12 +22,17 @@ type sieve struct {
 
 func newSieve(gram, stride, grams int) sieve {
 	size := min(max(bits.Len(uint(grams*48-1)), 12), 22) // 2^size bits: 48 a gram or more, at most 512 KiB
+	return sieveOf(gram, stride, uint(64-(size-6)))
+}
+
+// sieveOf returns an empty sieve of a given size.
+func sieveOf(gram, stride int, shift uint) sieve {
 	v := sieve{
 		gram:   gram,
 		stride: stride,
 		mask:   ^uint64(0) >> max(0, 64-8*gram),
-		shift:  uint(64 - (size - 6)),
-		words:  make([]uint64, 1<<(size-6)),
+		shift:  shift,
+		words:  make([]uint64, 1<<(64-shift)),
 	}
 	for i := range v.words {
 		v.words[i] = ^uint64(0)

@@ -19,6 +19,7 @@ type tier struct {
 	word  bool
 	every bool
 	wide  bool // the needles are those of another tier, with wider grams
+	joins bool // the sieve is made for a Finder's pass
 	room  int  // how many needles the filter of a Growing tier is made for
 }
 
@@ -42,7 +43,7 @@ type filter struct {
 	entries []entry
 }
 
-func newTier(needles []Needle, ids []int32, every, wide bool) *tier {
+func newTier(needles []Needle, ids []int32, every, wide bool, p *pass) *tier {
 	t := &tier{tails: newTails(needles, ids), word: needles[ids[0]].Word, every: every, wide: wide}
 	t.all = sync.OnceValue(t.everyone)
 	shortest := t.max
@@ -55,14 +56,20 @@ func newTier(needles []Needle, ids []int32, every, wide bool) *tier {
 	} else if len(t.id) > 100 && shortest >= 16 {
 		gram = 6
 	}
-	t.filter = newFilter(gram, shortest, len(t.id))
+	if !t.word && !wide && p.fits(shortest) {
+		t.joins = true
+		t.filter = newFilter(sieveOf(p.gram, p.stride, p.shift), len(t.id))
+		return t
+	}
+	n := len(t.id)
+	stride := max(1, min(shortest-gram+1, maxStride, max(32, 2048/n), maxGrams/n))
+	t.filter = newFilter(newSieve(gram, stride, n*stride), n)
 	return t
 }
 
-func newFilter(gram, shortest, n int) filter {
-	stride := max(1, min(shortest-gram+1, maxStride, max(32, 2048/n), maxGrams/n))
-	grams := n * stride
-	f := filter{sieve: newSieve(gram, stride, grams), entries: make([]entry, 0, grams)}
+func newFilter(v sieve, n int) filter {
+	grams := n * v.stride
+	f := filter{sieve: v, entries: make([]entry, 0, grams)}
 	size := min(bits.Len(uint(grams))+1, 20)
 	f.hshift = uint(64 - size)
 	f.heads = make([]int32, 1<<size)
@@ -97,24 +104,39 @@ func (t *tier) find(c *Scratch) {
 	if len(c.b.Bytes) < t.stride+t.gram-1 {
 		return
 	}
-	c.near = c.near[:0]
-	c.work = 0
+	t.begin(c)
 	for i := 0; i+t.gram <= len(c.b.Bytes); {
 		from := i
 		i = t.scan(c, i)
-		for _, x := range c.found[:c.n] {
-			t.check(c, x.i, x.h)
-		}
-		if t.only && c.crowded() {
+		if t.take(c, from, i) {
 			break
 		}
-		if c.work > budget*i+64<<10 {
-			if all := t.all(); all != nil {
-				all.sweep(c, t, stretch{max(0, from-all.max), len(c.b.Bytes)})
-				break
-			}
-		}
 	}
+	t.finish(c)
+}
+
+func (t *tier) begin(c *Scratch) { c.near, c.work = c.near[:0], 0 }
+
+// take looks at the candidates of the block between from and i. It reports
+// whether the rest of the block is taken care of.
+func (t *tier) take(c *Scratch, from, i int) bool {
+	for _, x := range c.found[:c.n] {
+		t.check(c, x.i, x.h)
+	}
+	if t.only && c.crowded() {
+		return true
+	}
+	if c.work <= budget*i+64<<10 {
+		return false
+	}
+	all := t.all()
+	if all != nil {
+		all.sweep(c, t, stretch{max(0, from-all.max), len(c.b.Bytes)})
+	}
+	return all != nil
+}
+
+func (t *tier) finish(c *Scratch) {
 	if t.crowd != nil {
 		t.crowd.find(c, t)
 	}

@@ -1,7 +1,6 @@
 package redact
 
 import (
-	"cmp"
 	"fmt"
 	"runtime"
 	"sync"
@@ -130,20 +129,9 @@ func (h *heap) cut(needle int, lane Lanes, forms []encode.Form, least int) {
 
 func space(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 
-// compile builds the finder, its two parts side by side; every asks for all
-// needles that end at a byte.
+// compile builds the finder; every asks for all needles that end at a byte.
 func (h *heap) compile(every bool) (f finder, err error) {
 	f.wholeOf, f.runsOf = h.whole, h.runs
-	runs := make(chan error, 1)
-	go func() {
-		var err error
-		if len(h.texts) > 0 {
-			f.runs, err = match.CompileRuns(h.texts)
-		}
-		runs <- err
-	}()
-	if len(h.needles) > 0 {
-		f.whole, err = match.Compile(h.needles, every)
-	}
-	return f, cmp.Or(err, <-runs)
+	f.Finder, err = match.NewFinder(h.needles, every, h.texts)
+	return f, err
 }

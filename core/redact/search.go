@@ -55,17 +55,12 @@ func rank(l Lanes) int {
 func (w *Writer) search(b match.Block, base int64) int {
 	hold := len(b.Bytes)
 	if f := &w.set.stream; !f.empty() {
-		for _, h := range f.whole.Find(&w.scratch, b) {
-			w.add(base, h.Start, h.End, f.wholeOf[h.Needle])
-		}
-		for _, h := range f.runs.Find(&w.scratch, b) {
-			w.add(base, h.Start, h.End, f.runsOf[h.Needle])
-		}
-		hold = min(f.whole.Hold(b), f.runs.Hold(b))
+		whole, runs := f.Find(&w.scratch, b)
+		w.addAll(base, whole, f.wholeOf)
+		w.addAll(base, runs, f.runsOf)
+		hold = f.Hold(b)
 		if f.grown != nil {
-			for _, h := range f.grown.Find(&w.scratch, b) {
-				w.add(base, h.Start, h.End, f.grownOf[h.Needle])
-			}
+			w.addAll(base, f.grown.Find(&w.scratch, b), f.grownOf)
 			hold = min(hold, f.grown.Hold(b))
 		}
 	}
@@ -73,6 +68,12 @@ func (w *Writer) search(b match.Block, base int64) int {
 		hold = min(hold, w.searchView(f, b, base))
 	}
 	return hold
+}
+
+func (w *Writer) addAll(base int64, hits []match.Hit, of []form) {
+	for _, h := range hits {
+		w.add(base, h.Start, h.End, of[h.Needle])
+	}
 }
 
 // add notes a span. One that starts inside another begins no range and names
@@ -108,9 +109,10 @@ func (w *Writer) searchView(f *finder, b match.Block, base int64) int {
 	v := &w.view
 	v.build(b.Bytes, w.edge)
 	s := match.Block{Bytes: v.text, From: v.index(b.From), Prev: -1, Final: b.Final, Open: w.opens}
-	w.addView(base, f.whole.Find(&w.scratch, s), f.wholeOf)
-	w.addView(base, f.runs.Find(&w.scratch, s), f.runsOf)
-	hold := min(f.whole.Hold(s), f.runs.Hold(s))
+	whole, runs := f.Find(&w.scratch, s)
+	w.addView(base, whole, f.wholeOf)
+	w.addView(base, runs, f.runsOf)
+	hold := f.Hold(s)
 	if hold == len(v.text) {
 		return len(b.Bytes)
 	}

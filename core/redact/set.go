@@ -49,14 +49,13 @@ type Set struct {
 
 // finder is what is looked for in one view of the stream. Any part may be nil.
 type finder struct {
-	whole *match.Set
-	runs  *match.Runs
+	*match.Finder
 	grown *match.Growing // only of a set that is one stream's own
-	// What the needles of whole and grown and the texts of runs stand for.
+	// What the needles and the texts of Finder, and the needles of grown, stand for.
 	wholeOf, runsOf, grownOf []form
 }
 
-func (f *finder) empty() bool { return f.whole == nil && f.runs == nil && f.grown == nil }
+func (f *finder) empty() bool { return f.Finder == nil && f.grown == nil }
 
 // Compile prepares the needles for the search. It fails if a value is too short
 // to be masked or the needles are too many; nothing is ever left out silently.
@@ -124,14 +123,5 @@ func (s *Set) With(more ...Needle) (*Set, error) {
 
 // Size returns about how many bytes of memory the set takes.
 func (s *Set) Size() int {
-	n := 0
-	for _, f := range []*finder{&s.stream, &s.view} {
-		if f.whole != nil {
-			n += f.whole.Size()
-		}
-		if f.runs != nil {
-			n += f.runs.Size()
-		}
-	}
-	return n
+	return s.stream.Size() + s.view.Size()
 }

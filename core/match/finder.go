@@ -1,0 +1,140 @@
+package match
+
+// A Finder looks for needles and for windows of texts in one pass: what they
+// have in common is the sieve. It is immutable. A nil Finder finds nothing.
+type Finder struct {
+	set   *Set
+	runs  *Runs
+	joint *sieve // of the runs and of one tier of the set; or nil
+	tier  *tier
+}
+
+// A pass is how one sieve samples a stream for needles and texts.
+type pass struct {
+	gram, stride int
+	shift        uint
+}
+
+// NewFinder compiles needles, as Compile does, and texts, as CompileRuns does.
+func NewFinder(needles []Needle, every bool, texts []Text) (*Finder, error) {
+	if len(needles) == 0 && len(texts) == 0 {
+		return nil, nil
+	}
+	p := newPass(needles, texts)
+	f := &Finder{}
+	runs := make(chan error, 1)
+	go func() {
+		var err error
+		f.runs, err = compileRuns(texts, p)
+		runs <- err
+	}()
+	var err error
+	f.set, err = compile(needles, every, p)
+	if e := <-runs; err == nil {
+		err = e
+	}
+	if err != nil {
+		return nil, err
+	}
+	f.join(p)
+	return f, nil
+}
+
+// newPass returns the pass for needles and texts, or nil if there is nothing to
+// share.
+func newPass(needles []Needle, texts []Text) *pass {
+	total, shortest := 0, 1<<30
+	for _, t := range texts {
+		total += len(t.Bytes)
+		shortest = min(shortest, t.Window)
+	}
+	if len(needles) == 0 || len(texts) == 0 || total > MaxBytes {
+		return nil
+	}
+	gram := gramFor(total, shortest)
+	p := &pass{gram: gram, stride: shortest - gram + 1}
+	p.shift = newSieve(gram, p.stride, total+len(needles)*p.stride).shift
+	return p
+}
+
+// fits reports whether needles of so many bytes can be found by the pass.
+func (p *pass) fits(shortest int) bool {
+	return p != nil && shortest >= bounds[1] && shortest >= p.gram+p.stride-1
+}
+
+// join makes one sieve of that of the runs and that of the tier it fits.
+func (f *Finder) join(p *pass) {
+	if p == nil || f.runs.empty() {
+		return
+	}
+	for _, t := range f.set.tiers {
+		if !t.joins {
+			continue
+		}
+		joint := f.runs.sieve
+		joint.words = make([]uint64, len(joint.words))
+		for i := range joint.words {
+			joint.words[i] = f.runs.words[i] & t.words[i]
+		}
+		f.joint, f.tier = &joint, t
+		return
+	}
+}
+
+// Find returns the needles, as Set.Find does, and the runs, as Runs.Find does.
+// Both are valid until the next use of c.
+func (f *Finder) Find(c *Scratch, b Block) (needles, runs []Hit) {
+	if f == nil {
+		return nil, nil
+	}
+	c.begin(b)
+	for _, t := range f.set.tiers {
+		if t != f.tier {
+			t.find(c)
+		}
+	}
+	if f.joint == nil {
+		f.runs.find(c)
+	} else if len(b.Bytes) >= f.joint.stride+f.joint.gram-1 {
+		f.sweep(c)
+	}
+	return c.hits, c.runs
+}
+
+// sweep is the pass for both.
+func (f *Finder) sweep(c *Scratch) {
+	f.tier.begin(c)
+	whole := false // the tier is done with the block
+	for i := 0; i+f.joint.gram <= len(c.b.Bytes); {
+		from := i
+		i = f.joint.scan(c, i)
+		for _, x := range c.found[:c.n] {
+			f.runs.sprout(c, x.i, x.h)
+		}
+		if !whole {
+			whole = f.tier.take(c, from, i)
+		}
+	}
+	f.tier.finish(c)
+}
+
+// Hold returns the start of the longest suffix of the block that may still
+// become an occurrence of either; len(b.Bytes) when there is none.
+func (f *Finder) Hold(b Block) int {
+	if f == nil {
+		return len(b.Bytes)
+	}
+	return min(f.set.Hold(b), f.runs.Hold(b))
+}
+
+// Size returns about how many bytes of memory the finder takes.
+func (f *Finder) Size() int {
+	if f == nil {
+		return 0
+	}
+	n := f.set.Size() + f.runs.Size()
+	if f.joint != nil {
+		n += 8 * len(f.joint.words)
+	}
+	return n
+}
