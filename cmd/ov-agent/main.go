@@ -25,6 +25,7 @@ import (
 	"github.com/opaquevault/ov/core/blob/sqlite"
 	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/encode"
+	"github.com/opaquevault/ov/core/version"
 )
 
 func main() {
@@ -42,6 +43,10 @@ type options struct {
 }
 
 func run(args []string, stderr io.Writer) int {
+	if version.Asked(args) {
+		fmt.Println("ov-agent", version.Get())
+		return 0
+	}
 	o, err := parse(args, stderr)
 	if err != nil {
 		return 2

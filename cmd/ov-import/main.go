@@ -19,6 +19,7 @@ import (
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/proc"
+	"github.com/opaquevault/ov/core/version"
 )
 
 func main() {
@@ -39,6 +40,10 @@ type cli struct {
 }
 
 func run(args []string, in *os.File, out, errw io.Writer) int {
+	if version.Asked(args) {
+		fmt.Fprintln(out, "ov-import", version.Get())
+		return 0
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	c := &cli{in: in, out: out, err: errw}

@@ -21,6 +21,7 @@ import (
 	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/scan"
+	"github.com/opaquevault/ov/core/version"
 )
 
 const (
@@ -49,6 +50,10 @@ func main() {
 
 // run is `ov mcp VERB ARGS`: what `ov` hands over, with the home folder in front.
 func run(args []string) int {
+	if version.Asked(args) {
+		fmt.Println("ov-mcp", version.Get())
+		return 0
+	}
 	flags := newFlags("ov-mcp")
 	home := flags.String("home", "", "the folder that holds the vault")
 	if err := flags.Parse(args); err != nil {
@@ -69,12 +74,14 @@ func run(args []string) int {
 			err = serve(o, *home, rest)
 		case "install", "uninstall":
 			err = install(rest, *home, verb == "uninstall")
+		case "list":
+			err = list(os.Stdout, rest)
 		case "doctor":
 			err = doctor(o, *home, rest)
 		case "wrap":
 			err = wrapped(o, *home, rest)
 		default:
-			err = fmt.Errorf("%w: ov mcp serve|install|uninstall|wrap|doctor", errUsage)
+			err = fmt.Errorf("%w: ov mcp serve|install|uninstall|list|wrap|doctor", errUsage)
 		}
 	}
 	return status(verb, err)
@@ -131,17 +138,10 @@ func build(o config.Options, home string) (*tools.Tools, *server.MCPServer, erro
 		Redact:  masks,
 		Connect: connector(home, locks),
 	})
-	m := server.NewMCPServer("ov", version(), server.WithToolCapabilities(false), server.WithElicitation(), server.WithInstructions(instructions))
+	m := server.NewMCPServer("ov", version.Get().Version, server.WithToolCapabilities(false), server.WithElicitation(), server.WithInstructions(instructions))
 	return t, m, t.Register(m)
 }
 
 func connector(home string, locks agent.Locks) func(string) (tools.Vault, error) {
 	return newConnections(home, locks).get
-}
-
-func version() string {
-	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
-		return b.Main.Version
-	}
-	return "0.0.0-dev"
 }

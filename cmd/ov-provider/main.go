@@ -5,6 +5,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"slices"
 
 	"github.com/opaquevault/ov/providers/aws"
@@ -35,6 +37,10 @@ func main() {
 		}
 		return
 	}
+	if len(os.Args) == 2 && os.Args[1] == "--version" {
+		fmt.Println("ov-provider", build())
+		return
+	}
 	if len(os.Args) < 2 {
 		usage()
 	}
@@ -46,6 +52,22 @@ func main() {
 		}
 	}
 	usage()
+}
+
+// build says which build this is, as core/version does for the programs that may
+// link what is in core.
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	text := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			text += " (" + s.Value[:min(12, len(s.Value))] + ")"
+		}
+	}
+	return text + " " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
 }
 
 func usage() {

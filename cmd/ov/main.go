@@ -23,6 +23,7 @@ import (
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/proc"
+	"github.com/opaquevault/ov/core/version"
 )
 
 func main() {
@@ -84,7 +85,9 @@ func (c *cli) root() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return c.welcome(cmd.Context()) },
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       version.Get().String(),
 	}
+	root.SetVersionTemplate("ov {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	f := root.PersistentFlags()
 	f.StringVar(&c.home, "home", "", "the `folder` that holds everything (default: OV_HOME or ~/.ov)")
@@ -97,7 +100,7 @@ func (c *cli) root() *cobra.Command {
 	add(root, "place", c.initCmd(), c.trustCmd(), c.statusCmd(), c.appCmd(), c.envCmd())
 	add(root, "place", c.scannerCmd(), c.providerCmd())
 	add(root, "vault", c.vaultCmd(), c.unlockCmd(), c.lockCmd(), c.agentCmd(), c.auditCmd(), c.policyCmd(), c.approveCmd())
-	add(root, "about", c.versionCmd(), c.selftestCmd())
+	add(root, "about", c.versionCmd(), c.doctorCmd(), c.selftestCmd())
 	root.SetHelpCommandGroupID("about")
 	root.SetCompletionCommandGroupID("about")
 	root.AddCommand(topics()...)

@@ -43,6 +43,7 @@ the client's configuration, or --secrets. Every string of the messages it sends 
 		verb("doctor [--fix [--yes]] [--undo]", "Find credentials in the clients' configurations",
 			`Lists the variables of MCP servers that hold a credential in plain text. --fix offers to move each into the vault and to start
 the server through "ov mcp wrap"; --undo puts the files back as they were before ov.`),
+		verb("list [--json]", "Say which MCP clients are here, and which of them know ov", ""),
 		verb("uninstall CLIENT [--dry-run]", "Take ov out of a client's configuration again", ""),
 	)
 }

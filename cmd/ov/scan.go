@@ -13,6 +13,7 @@ import (
 
 	"github.com/opaquevault/ov/core/rule"
 	"github.com/opaquevault/ov/core/scan"
+	"github.com/opaquevault/ov/core/version"
 	"github.com/opaquevault/ov/scanners/walk"
 	"github.com/opaquevault/ov/scanners/wasmhost"
 	"github.com/opaquevault/ov/scanners/wasmhost/manifest"
@@ -95,7 +96,7 @@ func (c *cli) scan(ctx context.Context, f scanFlags, paths []string) error {
 		return base.Write(f.baseline, r.Findings)
 	}
 	r.Findings = base.New(r.Findings)
-	if err := walk.Report(c.out, f.format, version().Version, r); err != nil {
+	if err := walk.Report(c.out, f.format, version.Get().Version, r); err != nil {
 		return err
 	}
 	return c.verdict(r, threshold)
