@@ -305,3 +305,20 @@ func TestSetKeyStaysAboveTables(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// A repository that links .ov.yaml to a file of the person who uses it learns
+// nothing of that file, and is not taken for a project.
+func TestLinkIsNotFollowed(t *testing.T) {
+	for _, target := range []string{"home/.netrc", "home/own.yaml", "nothing"} {
+		p := newPlace(t)
+		p.write("home/.netrc", "machine: example.com login me password hunter2\n")
+		p.write("home/own.yaml", "app: shop\n")
+		if err := os.Symlink(filepath.Join(p.root, target), filepath.Join(p.root, "home/work/deep/.ov.yaml")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(p.opt)
+		if !errors.Is(err, ErrLink) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "machine") {
+			t.Errorf("%s: %v, want ErrLink and nothing of the file", target, err)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func findProject(dir, stop string) (*Project, error) {
 	}
 	for {
 		path := filepath.Join(dir, ProjectFile)
-		content, err := readRegular(path, maxProject)
+		content, err := readProject(path)
 		switch {
 		case err == nil:
 			return parseProject(path, content)
@@ -70,9 +70,25 @@ func findProject(dir, stop string) (*Project, error) {
 	}
 }
 
+// readProject reads a project file that is one. A link is not followed: whoever wrote the repository could
+// have us read, and quote in an error, any file of the person who uses it.
+func readProject(path string) ([]byte, error) {
+	entry, err := os.Lstat(path)
+	if err != nil {
+		return nil, errors.Unwrap(err)
+	}
+	if entry.Mode()&fs.ModeSymlink != 0 {
+		return nil, ErrLink
+	}
+	return readRegular(path, maxProject, entry)
+}
+
+// ErrLink is wrapped by the error about a project file that is a symbolic link.
+var ErrLink = errors.New("a symbolic link, which is not followed")
+
 // readRegular reads a regular file of at most limit bytes. It does not wait on
-// a named pipe that somebody left in the way.
-func readRegular(path string, limit int64) ([]byte, error) {
+// a named pipe that somebody left in the way. entry, if not nil, is the file that is meant.
+func readRegular(path string, limit int64, entry fs.FileInfo) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, errors.Unwrap(err)
@@ -82,6 +98,8 @@ func readRegular(path string, limit int64) ([]byte, error) {
 		return nil, err
 	} else if !info.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")
+	} else if entry != nil && !os.SameFile(entry, info) {
+		return nil, errors.New("it changed meanwhile")
 	}
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(b)) > limit {

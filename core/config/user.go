@@ -28,7 +28,7 @@ func UserFile(home string) string { return filepath.Join(home, "config.toml") }
 func readUser(home string) (User, error) {
 	var u User
 	path := UserFile(home)
-	b, err := readRegular(path, maxProject)
+	b, err := readRegular(path, maxProject, nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return u, nil
 	} else if err != nil {
@@ -60,7 +60,7 @@ func Use(home, key, value string) error {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return fmt.Errorf("write %q: %w", path, err)
 	}
-	old, err := readRegular(path, maxProject)
+	old, err := readRegular(path, maxProject, nil)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read %q: %w", path, err)
 	}

@@ -45,12 +45,14 @@ var (
 )
 
 // driver is what the shell does: it hears commands on descriptor 4 and tells statuses on 3. "command" keeps an error in a
-// special builtin from ending it.
-const driver = `__ov_nl='
+// special builtin from ending it, and finds the builtins behind functions of the same name; so no function may be called that.
+const driver = `if test "${ZSH_VERSION-}"; then emulate sh; fi 2>/dev/null
+__ov_nl='
 '
-while IFS= read -r __ov_line <&4; do
+while IFS= command read -r __ov_line <&4; do
 	if command eval "$__ov_line" </dev/null 3>&- 4<&-; then __ov_status=0; else __ov_status=$?; fi
-	printf '%d\n' "$__ov_status" >&3
+	unset -f command
+	command printf '%d\n' "$__ov_status" >&3
 done
 `
 

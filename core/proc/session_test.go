@@ -105,6 +105,37 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// A session survives that its user gives the driver's own words another meaning, and
+// keeps that meaning for the user, but for "command" alone.
+func TestSessionRedefinedWords(t *testing.T) {
+	for _, shell := range shells(t) {
+		t.Run(shell, func(t *testing.T) {
+			n := open(t, shell, Limits{})
+			for _, word := range []string{"printf", "read", "eval", "test", "command", "echo", "[", "true", "exec", "set", "cd"} {
+				if word == "[" && strings.HasSuffix(shell, "sh") && !strings.HasSuffix(shell, "bash") {
+					continue // no name for a function there
+				}
+				if special := word == "eval" || word == "exec" || word == "set"; special && !strings.HasSuffix(shell, "bash") {
+					continue // POSIX lets nobody redefine these
+				}
+				ask(t, n, "eval", word+"() { return 9; }")
+				if _, _, code := ask(t, n, "sh", "-c", "exit 3"); code != 3 {
+					t.Errorf("after %s is a function: status %d, want 3", word, code)
+				}
+			}
+			n = open(t, shell, Limits{})
+			ask(t, n, "eval", "printf() { /bin/echo mine; }")
+			if out, _, code := ask(t, n, "printf", "x"); out != "mine\n" || code != 0 {
+				t.Errorf("the user's own function: %q, %d", out, code)
+			}
+			ask(t, n, "eval", "alias printf=false command=false read=false; IFS=; set -f; set -u; PATH=")
+			if _, _, code := ask(t, n, "/bin/sh", "-c", "exit 4"); code != 4 {
+				t.Errorf("after aliases and options: status %d, want 4", code)
+			}
+		})
+	}
+}
+
 func TestSessionCancel(t *testing.T) {
 	n := open(t, "/bin/sh", Limits{})
 	for _, argv := range [][]string{
