@@ -2,6 +2,8 @@
 //
 // main takes streams and returns a number; a command is one function in the
 // file of its noun; errors.go alone knows exit codes and hints.
+//
+//go:debug containermaxprocs=0
 package main
 
 import (
@@ -12,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 
 	"strings"
 	"syscall"
@@ -68,7 +71,7 @@ func run(ctx context.Context, args []string, pipes []int, s streams) int {
 	// Without a handler a broken pipe on stdout would end ov before the audit
 	// record is complete; ignoring the signal would pass that on to children.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	root := c.root()
+	root := c.root(args)
 	root.SetArgs(args)
 	root.SetIn(s.in)
 	root.SetOut(s.out)
@@ -77,7 +80,27 @@ func run(ctx context.Context, args []string, pipes []int, s streams) int {
 	return c.report(cmd, err)
 }
 
-func (c *cli) root() *cobra.Command {
+// A verb is a command below ov: under which heading, and what makes it.
+type verb struct {
+	name, group string
+	cmd         func() *cobra.Command
+}
+
+func (c *cli) verbs() []verb {
+	return []verb{
+		{"run", "day", c.runCmd}, {"shell", "day", c.shellCmd}, {"secret", "day", c.secretCmd}, {"redact", "day", c.redactCmd},
+		{"scan", "day", c.scanCmd}, {"mcp", "day", c.mcpCmd}, {"import", "day", c.importCmd},
+		{"init", "place", c.initCmd}, {"trust", "place", c.trustCmd}, {"status", "place", c.statusCmd}, {"app", "place", c.appCmd},
+		{"env", "place", c.envCmd}, {"scanner", "place", c.scannerCmd}, {"provider", "place", c.providerCmd},
+		{"vault", "vault", c.vaultCmd}, {"unlock", "vault", c.unlockCmd}, {"lock", "vault", c.lockCmd}, {"agent", "vault", c.agentCmd},
+		{"audit", "vault", c.auditCmd}, {"policy", "vault", c.policyCmd}, {"approve", "vault", c.approveCmd},
+		{"version", "about", c.versionCmd}, {"doctor", "about", c.doctorCmd}, {"selftest", "about", c.selftestCmd},
+	}
+}
+
+// root is the tree of commands. When the first of args is a verb the others are
+// left out: making all of them takes as long as the rest of a start.
+func (c *cli) root(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "ov",
 		Short:         "Run commands with secrets; no trace of them comes back",
@@ -96,22 +119,20 @@ func (c *cli) root() *cobra.Command {
 	f.BoolVar(&c.passwordStdin, "password-stdin", false, "read the master password from stdin")
 	root.AddGroup(&cobra.Group{ID: "day", Title: "Every day:"}, &cobra.Group{ID: "place", Title: "Where you are:"},
 		&cobra.Group{ID: "vault", Title: "The vault:"}, &cobra.Group{ID: "about", Title: "About ov:"})
-	add(root, "day", c.runCmd(), c.shellCmd(), c.secretCmd(), c.redactCmd(), c.scanCmd(), c.mcpCmd(), c.importCmd())
-	add(root, "place", c.initCmd(), c.trustCmd(), c.statusCmd(), c.appCmd(), c.envCmd())
-	add(root, "place", c.scannerCmd(), c.providerCmd())
-	add(root, "vault", c.vaultCmd(), c.unlockCmd(), c.lockCmd(), c.agentCmd(), c.auditCmd(), c.policyCmd(), c.approveCmd())
-	add(root, "about", c.versionCmd(), c.doctorCmd(), c.selftestCmd())
-	root.SetHelpCommandGroupID("about")
-	root.SetCompletionCommandGroupID("about")
-	root.AddCommand(topics()...)
-	return root
-}
-
-func add(root *cobra.Command, group string, cmds ...*cobra.Command) {
-	for _, cmd := range cmds {
-		cmd.GroupID = group
+	all := c.verbs()
+	if i := slices.IndexFunc(all, func(v verb) bool { return len(args) > 0 && v.name == args[0] }); i >= 0 {
+		all = all[i : i+1]
+	} else {
+		root.AddCommand(topics()...)
+	}
+	for _, v := range all {
+		cmd := v.cmd()
+		cmd.GroupID = v.group
 		root.AddCommand(cmd)
 	}
+	root.SetHelpCommandGroupID("about")
+	root.SetCompletionCommandGroupID("about")
+	return root
 }
 
 // noun returns a command that only holds verbs.

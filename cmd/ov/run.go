@@ -87,23 +87,24 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	if err != nil {
 		return err
 	}
-	mask, err := f.mask.options(c, cfg.Home)
+	if c.passwordStdin {
+		return hinted{misuse{errors.New("--password-stdin: stdin belongs to the command")}, "use OV_PASSWORD_FILE or \"ov unlock\""}
+	}
+	client, err := c.connect(ctx, cfg.Home)
 	if err != nil {
 		return err
 	}
-	if c.passwordStdin {
-		return hinted{misuse{errors.New("--password-stdin: stdin belongs to the command")}, "use OV_PASSWORD_FILE or \"ov unlock\""}
+	defer client.Close()
+	client.Warm(ctx)
+	mask, err := f.mask.options(c, cfg.Home)
+	if err != nil {
+		return err
 	}
 	terminal, err := proc.NewTerminal(f.mode(), c.in, c.out, c.err)
 	if err != nil {
 		return err
 	}
 	defer terminal.Close()
-	client, err := c.connect(ctx, cfg.Home)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
 	var passed ledger
 	flows, err := c.thirdParty(ctx, client, cfg.Home, &mask, &passed)
 	if err != nil {

@@ -58,6 +58,17 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// Warm connects to the agent that runs, if one does, while the caller does
+// something else: the first request, which waits for that, finds its connection.
+// It starts no agent and asks nobody for anything.
+func (c *Client) Warm(ctx context.Context) {
+	c.mu.Lock()
+	go func() {
+		defer c.mu.Unlock()
+		_, _ = c.runningLocked(ctx) // why not is said to who asks for something
+	}()
+}
+
 // running returns the connection to the daemon, or errNoAgent.
 func (c *Client) running(ctx context.Context) (*session, error) {
 	c.mu.Lock()

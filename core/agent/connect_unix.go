@@ -49,14 +49,14 @@ func dialOnce(ctx context.Context, o Options) (*session, error) {
 			return nil, &Error{Err: ErrDenied, Message: "the agent's folder is not safe: " + err.Error(),
 				Advice: "remove " + filepath.Dir(path) + ", or make it yours with mode 0700"}
 		}
-		sock, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+		// Not a net.Dialer, which links, and starts, all that it takes to look up a name.
+		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("connect to ov-agent: %w", err)
 		}
-		conn := sock.(*net.UnixConn)
 		if err := checkPeer(conn); err != nil {
 			conn.Close()
 			return nil, err
