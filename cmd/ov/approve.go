@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,7 +30,7 @@ What is allowed is exactly what is shown. Requests wait for three minutes.`,
 					c.say("refused %s", args[0])
 					return nil
 				}
-				if err := client.Approve(cmd.Context(), args[0]); err != nil {
+				if err := c.allow(cmd.Context(), client, args[0]); err != nil {
 					return waiting(err)
 				}
 				c.say("allowed %s", args[0])
@@ -37,6 +39,27 @@ What is allowed is exactly what is shown. Requests wait for three minutes.`,
 		}}
 	cmd.Flags().BoolVar(&refuse, "refuse", false, "turn it down instead; that needs no password")
 	return c.jsonFlag(cmd)
+}
+
+// allow asks on the terminal, where there is one, also when the password is in a
+// file: a person is to look at what they allow.
+func (c *cli) allow(ctx context.Context, client *agent.Client, id string) error {
+	terminal := agent.FromTerminal()
+	f, err := terminal.Open(ctx)
+	if err != nil || c.passwordStdin {
+		return client.Approve(ctx, id)
+	}
+	f.Close()
+	home, err := c.homeFolder()
+	if err != nil {
+		return err
+	}
+	person, err := agent.Connect(ctx, agent.Options{Home: home, Client: "cli", Agent: agent.Detect(os.Environ()), Password: terminal})
+	if err != nil {
+		return err
+	}
+	defer person.Close()
+	return person.Approve(ctx, id)
 }
 
 // pending lists what waits, oldest first.

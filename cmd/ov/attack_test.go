@@ -25,6 +25,9 @@ type siege struct {
 }
 
 const besieged = `
+[loosen]
+approve_unattended = true
+
 [[rule]]
 name = "deploy"
 refs = ["default/production/KEY"]

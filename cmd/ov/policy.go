@@ -29,7 +29,7 @@ func waiting(err error) error {
 }
 
 func (c *cli) policyCmd() *cobra.Command {
-	return noun("policy", "Who may use which secret for what", c.policyShowCmd(), c.policyEditCmd(), c.policyExplainCmd(), c.policySimulateCmd())
+	return noun("policy", "Who may use which secret for what", c.policyShowCmd(), c.policyEditCmd(), c.policyExplainCmd(), c.policySimulateCmd(), c.policyPINCmd())
 }
 
 func (c *cli) policyShowCmd() *cobra.Command {

@@ -44,6 +44,15 @@ func (c *Client) PageApprove(ctx context.Context, id string) (Page, error) {
 	return c.page(ctx, s, wire.PageArgs{Kind: "approve", ID: id})
 }
 
+// PagePIN puts up a page on which a person sets the PIN for approvals.
+func (c *Client) PagePIN(ctx context.Context) (Page, error) {
+	s, err := c.open(ctx)
+	if err != nil {
+		return Page{}, err
+	}
+	return c.page(ctx, s, wire.PageArgs{Kind: "pin"})
+}
+
 // PagePut puts up a page on which a person types the value that r lacks; the
 // agent stores it.
 func (c *Client) PagePut(ctx context.Context, r PutRequest) (Page, error) {

@@ -97,6 +97,24 @@ func (c *Client) Explain(ctx context.Context, r ExplainRequest) ([]Explanation, 
 	return out, err
 }
 
+// SetPIN sets the PIN for approvals: one from next, or, when next is none, one
+// typed on the password's terminal. It needs the password afresh.
+func (c *Client) SetPIN(ctx context.Context, next Password) error {
+	f, err := next.openOr(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeFile(f)
+	_, err = c.fresh(ctx, wire.OpPINSet, map[string]bool{"remove": false}, f)
+	return err
+}
+
+// RemovePIN takes the PIN away; it needs the password afresh.
+func (c *Client) RemovePIN(ctx context.Context) error {
+	_, err := c.fresh(ctx, wire.OpPINSet, map[string]bool{"remove": true})
+	return err
+}
+
 // A Pending is a request that waits for approval.
 type Pending struct {
 	ID     string    `json:"id"`

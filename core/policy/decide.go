@@ -42,10 +42,18 @@ func (v Verdict) and(w Verdict) Verdict {
 			limits = append(limits, l)
 		}
 	}
+	pin := v.PIN
+	switch {
+	case w.Approval == Never:
+	case v.Approval == Never:
+		pin = w.PIN
+	default:
+		pin = pin && w.PIN // enough for both
+	}
 	if stricter(w, v) {
 		v = w
 	}
-	v.Limits = limits
+	v.Limits, v.PIN = limits, pin
 	return v
 }
 
@@ -67,7 +75,7 @@ func (p *Policy) decide(r *Request, ref secret.Ref) Verdict {
 }
 
 func (r *Rule) verdict(q *Request, ref secret.Ref) Verdict {
-	v := Verdict{Allow: true, Approval: r.Approval, Rule: r.Name, Bound: len(r.Executables)+len(r.Dirs)+len(r.Env) > 0}
+	v := Verdict{Allow: true, Approval: r.Approval, Rule: r.Name, PIN: r.PIN, Bound: len(r.Executables)+len(r.Dirs)+len(r.Env) > 0}
 	if r.Max > 0 {
 		v.Limits = []Limit{{r.Name, r.Max, time.Duration(r.Per)}}
 	}

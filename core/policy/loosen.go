@@ -11,6 +11,9 @@ func (l *Loosen) Says() []string {
 	if l.WarnOnly {
 		out = append(out, "a secret in an argument of an MCP client's call is warned of, not refused")
 	}
+	if l.ApproveUnattended {
+		out = append(out, "a password from a file or a command approves, and nobody looks at what")
+	}
 	if l.KnownOnly {
 		out = append(out, "masking by shape may be left out (--level known)")
 	}

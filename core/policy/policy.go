@@ -53,16 +53,18 @@ type Rule struct {
 	Max      int       `toml:"max"`      // uses in Per; 0: any number
 	Per      duration  `toml:"per"`
 	Until    time.Time `toml:"until"` // the rule fits no more after it
+	PIN      bool      `toml:"pin"`   // the PIN is enough in production too; outside it is anyway
 }
 
 // Loosen is what weakens protection: all off by default.
 type Loosen struct {
-	ValueParameter   bool     `toml:"value_parameter"`    // an MCP client may send a value as a parameter
-	WarnOnly         bool     `toml:"warn_only"`          // a secret in an argument of an MCP call is warned of, not refused
-	KnownOnly        bool     `toml:"known_only"`         // --level known: nothing is masked by its shape
-	FailOpenScanners []string `toml:"fail_open_scanners"` // modules that let pass what they fail on
-	Names            []string `toml:"names"`              // variable names that are otherwise refused, like NODE_OPTIONS
-	Lanes            []string `toml:"lanes"`              // masking lanes that may be switched off
+	ValueParameter    bool     `toml:"value_parameter"`    // an MCP client may send a value as a parameter
+	WarnOnly          bool     `toml:"warn_only"`          // a secret in an argument of an MCP call is warned of, not refused
+	ApproveUnattended bool     `toml:"approve_unattended"` // a password from a file or a command approves
+	KnownOnly         bool     `toml:"known_only"`         // --level known: nothing is masked by its shape
+	FailOpenScanners  []string `toml:"fail_open_scanners"` // modules that let pass what they fail on
+	Names             []string `toml:"names"`              // variable names that are otherwise refused, like NODE_OPTIONS
+	Lanes             []string `toml:"lanes"`              // masking lanes that may be switched off
 }
 
 // A Policy is parsed and checked.
@@ -222,6 +224,7 @@ type Verdict struct {
 	Rule     string // that decided
 	Why      string // in one line
 	Limits   []Limit
+	PIN      bool // the rule takes the PIN in production
 	Bound    bool // the rule names programs, folders or variables, which a session changes at will
 }
 

@@ -14,6 +14,7 @@ const (
 	Policy      = "policy"
 	Catalog     = "catalog"
 	ScannerLock = "scanner-lock"
+	PIN         = "pin"
 )
 
 // auditKeys is the document of the audit log's keys of before a rotation.
@@ -27,7 +28,7 @@ func (v *Vault) PutSealed(ctx context.Context, name string, plain []byte) error 
 	if len(plain) > maxSealed {
 		return fmt.Errorf("store %s: %d bytes, at most %d: %w", name, len(plain), maxSealed, ErrValue)
 	}
-	if name != Policy && name != Catalog && name != ScannerLock {
+	if name != Policy && name != Catalog && name != ScannerLock && name != PIN {
 		return fmt.Errorf("store document %q: %w", name, ErrValue)
 	}
 	return v.write(ctx, func(t *tx) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/wire"
 	"github.com/opaquevault/ov/core/policy"
+	"github.com/opaquevault/ov/core/secret"
 )
 
 // A pending request waits for a person.
@@ -19,6 +20,7 @@ type pending struct {
 	id     string
 	key    [32]byte
 	how    policy.Approval
+	pin    bool // the PIN can allow it
 	client string
 	about  string // client and secrets: what the last approved request is looked up by
 	lines  []string
@@ -27,7 +29,7 @@ type pending struct {
 
 // wait returns the pending request for key, made now unless it is there; nil
 // when too many wait. The caller holds the gate's lock.
-func (g *gate) wait(r *Request, how policy.Approval, key [32]byte) *pending {
+func (g *gate) wait(r *Request, how policy.Approval, key [32]byte, pin bool) *pending {
 	for id, p := range g.pending {
 		switch {
 		case r.Time.Sub(p.since) > pendingTime:
@@ -44,7 +46,7 @@ func (g *gate) wait(r *Request, how policy.Approval, key [32]byte) *pending {
 	if len(g.pending) >= maxPending {
 		return nil
 	}
-	p := &pending{id: newID()[:8], key: key, how: how, client: r.Actor.Client, about: r.about(), lines: g.compared(r, how), since: r.Time}
+	p := &pending{id: newID()[:8], key: key, how: how, pin: pin, client: r.Actor.Client, about: r.about(), lines: g.compared(r, how), since: r.Time}
 	g.pending[p.id] = p
 	return p
 }
@@ -163,8 +165,8 @@ func shown(arg string) string {
 // askHere has a request approved by whoever gives the password on f, which
 // came with the request itself. A coding agent's client cannot do that: it
 // would be its own approver.
-func (s *Server) askHere(ctx context.Context, c *client, p *pending, f *os.File, kind agent.PasswordKind) error {
-	if c.actor.MCP() || kind != agent.PasswordTTY && s.around(c.actor) != "" {
+func (s *Server) askHere(ctx context.Context, c *client, p *pending, f *os.File, kind agent.PasswordKind, l *policy.Loosen) error {
+	if c.actor.MCP() || !s.present(c, kind, l) {
 		return s.needsApproval(p)
 	}
 	if err := s.confirm(ctx, p, f, kind); err != nil {
@@ -174,7 +176,15 @@ func (s *Server) askHere(ctx context.Context, c *client, p *pending, f *os.File,
 	return s.noteLate(c.approvalRecord(p, "APPROVED"))
 }
 
-// confirm shows p and checks the password.
+// present reports whether a password of this kind comes from a person who looks
+// at what is asked for. A file, a command or a variable is asked nothing: a shell
+// that has it would approve whatever it starts, unless the sealed policy says
+// that this is meant.
+func (s *Server) present(c *client, kind agent.PasswordKind, l *policy.Loosen) bool {
+	return kind == agent.PasswordTTY || l.ApproveUnattended && s.around(c.actor) == ""
+}
+
+// confirm shows p and checks the password, or the PIN.
 func (s *Server) confirm(ctx context.Context, p *pending, f *os.File, kind agent.PasswordKind) error {
 	if kind == agent.PasswordTTY {
 		t, err := newTerminal(f)
@@ -185,7 +195,19 @@ func (s *Server) confirm(ctx context.Context, p *pending, f *os.File, kind agent
 			t.say("%s", line)
 		}
 	}
-	return s.withFresh(ctx, f, kind, "Master password, to allow this: ", func(*opened) error { return nil })
+	prompt := "Master password, to allow this: "
+	if p.pin && s.pinSet(ctx) {
+		prompt = "Master password or PIN, to allow this: "
+	}
+	return s.ask(ctx, f, kind, prompt, func(v secret.Value) error { return s.allows(ctx, p, v) })
+}
+
+// allows checks what a person typed to allow p.
+func (s *Server) allows(ctx context.Context, p *pending, v secret.Value) error {
+	if p.pin && isPIN(v) && s.pinSet(ctx) {
+		return s.tryPIN(ctx, v)
+	}
+	return s.withVault(ctx, v, func(*opened) error { return nil })
 }
 
 // needsApproval says how p can be approved.
@@ -219,8 +241,16 @@ func (s *Server) opApprove(ctx context.Context, c *client, f *wire.Frame) (answe
 	if err != nil {
 		return answer{}, err
 	}
-	if name := s.around(c.actor); c.actor.MCP() || name != "" && kind != agent.PasswordTTY {
+	rules, err := s.currentPolicy(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	switch {
+	case c.actor.MCP(), kind != agent.PasswordTTY && s.around(c.actor) != "":
 		return answer{}, &agent.Error{Err: agent.ErrDenied, Message: "approve: denied: a coding agent does not approve"}
+	case !s.present(c, kind, &rules.Loosen):
+		return answer{}, &agent.Error{Err: agent.ErrDenied, Message: "approve: denied: nobody looks at what a password from a file or a command allows",
+			Advice: `type it, in a terminal; the sealed policy can allow this: approve_unattended under [loosen], "ov policy edit"`}
 	}
 	p, err := s.gate.take(q.ID, s.c.Now())
 	if err != nil {

@@ -44,6 +44,7 @@ func meanings() []meaning {
 		{vault.ErrNoVault, agent.ErrNoVault, `run "ov vault init"`},
 		{vault.ErrVaultExists, agent.ErrVaultExists, ""},
 		{vault.ErrPassword, agent.ErrPassword, ""},
+		{errWrongPIN, agent.ErrDenied, "the master password works as ever"},
 		{vault.ErrNotFound, agent.ErrNotFound, ""},
 		{vault.ErrExists, agent.ErrExists, `"ov secret set" replaces it`},
 		{vault.ErrConflict, agent.ErrConflict, "look at it again and repeat"},

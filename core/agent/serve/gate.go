@@ -179,7 +179,7 @@ func (s *Server) decide(ctx context.Context, c *client, f *wire.Frame, r *Reques
 	}
 	d = s.gate.admit(r, v, d)
 	if d.ask != nil && f.Approve != "" && len(f.Files) > 0 {
-		if err := s.askHere(ctx, c, d.ask, f.Files[0], agent.PasswordKind(f.Approve)); err != nil {
+		if err := s.askHere(ctx, c, d.ask, f.Files[0], agent.PasswordKind(f.Approve), &p.Loosen); err != nil {
 			return Decision{}, err
 		}
 		d.Allow, d.ask = true, nil
@@ -204,7 +204,7 @@ func (g *gate) admit(r *Request, v policy.Verdict, d Decision) Decision {
 		how, d.Reason = policy.Always, "fragments of "+name+" were masked unusually often: is somebody searching for it?"
 	}
 	if how != policy.Never {
-		d = g.ask(r, how, d)
+		d = g.ask(r, how, d, v.PIN)
 	}
 	if d.Allow && !r.Peek {
 		for _, l := range v.Limits {
@@ -216,7 +216,7 @@ func (g *gate) admit(r *Request, v policy.Verdict, d Decision) Decision {
 }
 
 // ask answers from the approvals given, or makes the request a pending one.
-func (g *gate) ask(r *Request, how policy.Approval, d Decision) Decision {
+func (g *gate) ask(r *Request, how policy.Approval, d Decision, pin bool) Decision {
 	key := r.key(how, d.Rule)
 	if a, ok := g.approved[key]; ok && r.Time.Before(a.until) {
 		if a.single && !r.Peek {
@@ -225,7 +225,7 @@ func (g *gate) ask(r *Request, how policy.Approval, d Decision) Decision {
 		return d
 	}
 	d.Allow = false
-	d.ask = g.wait(r, how, key)
+	d.ask = g.wait(r, how, key, r.takesPIN(how, pin))
 	if d.ask == nil {
 		d.Reason = "too many requests wait for approval"
 	}

@@ -137,7 +137,7 @@ func TestAttackSelfApproval(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.wants(t, r.client(t, noPassword, mcp), runOf(prod("KEY")), nil)
-	if err := r.client(t).Approve(t.Context(), id); !errors.Is(err, agent.ErrNotFound) {
+	if err := r.at(t, p).Approve(t.Context(), id); !errors.Is(err, agent.ErrNotFound) {
 		t.Errorf("the same approval again: %v", err)
 	}
 }
@@ -145,7 +145,7 @@ func TestAttackSelfApproval(t *testing.T) {
 func TestApprovalKinds(t *testing.T) {
 	r := prodRig(t)
 	policy := func(approval string) string {
-		return fmt.Sprintf("[[rule]]\nname = \"prod\"\nrefs = [\"*/production/*\"]\napproval = %q\n[[rule]]\nname = \"rest\"\n", approval)
+		return fmt.Sprintf("[loosen]\napprove_unattended = true\n[[rule]]\nname = \"prod\"\nrefs = [\"*/production/*\"]\napproval = %q\n[[rule]]\nname = \"rest\"\n", approval)
 	}
 	other := runOf(prod("KEY"))
 	other.Argv = []string{"true", "x"}
@@ -194,7 +194,7 @@ func TestAttackReplacedExecutable(t *testing.T) {
 	r := prodRig(t)
 	tool := write0600(t, filepath.Join(r.home, "tool"), "#!/bin/sh\necho one\n")
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("#!/bin/sh\necho one\n")))
-	r.setPolicy(t, fmt.Sprintf("[[rule]]\nname = \"tool\"\nexecutables = [%q]\n[[rule]]\nname = \"asked\"\nrefs = [\"*/*/OTHER\"]\napproval = \"once\"\n[[rule]]\nname = \"rest\"\ndeny = true\n", tool+"#sha256:"+sum))
+	r.setPolicy(t, fmt.Sprintf("[loosen]\napprove_unattended = true\n[[rule]]\nname = \"tool\"\nexecutables = [%q]\n[[rule]]\nname = \"asked\"\nrefs = [\"*/*/OTHER\"]\napproval = \"once\"\n[[rule]]\nname = \"rest\"\ndeny = true\n", tool+"#sha256:"+sum))
 	q := runOf(prod("KEY"))
 	q.Executable, q.Argv = tool, []string{"tool"}
 	cli := r.client(t, noPassword)
@@ -248,7 +248,7 @@ func TestAttackFloodOfApprovals(t *testing.T) {
 	if waiting, _ := cli.Pending(t.Context()); len(waiting) != 0 {
 		t.Errorf("%d requests wait after their time", len(waiting))
 	}
-	if err := r.client(t).Approve(t.Context(), waiting[len(waiting)-1].ID); !errors.Is(err, agent.ErrNotFound) {
+	if err := r.at(t, newPerson(t)).Approve(t.Context(), waiting[len(waiting)-1].ID); !errors.Is(err, agent.ErrNotFound) {
 		t.Errorf("approval after its time: %v", err)
 	}
 }
@@ -297,7 +297,7 @@ func TestWeakValuesAskAgents(t *testing.T) {
 	if len(waiting) != 1 {
 		t.Fatalf("waiting: %+v", waiting)
 	}
-	if err := r.client(t).Approve(t.Context(), waiting[0].ID); err != nil {
+	if err := r.allows(t, waiting[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	r.wants(t, bot, runOf(dev("WEAK")), nil)
@@ -397,7 +397,7 @@ func TestAttackMoveOutOfProduction(t *testing.T) {
 	if len(waiting) != 1 || !strings.Contains(waiting[0].Lines[0], "use shop/production/KEY under the rules for default/development/KEY") {
 		t.Fatalf("waiting: %+v", waiting)
 	}
-	if err := r.client(t).Approve(t.Context(), waiting[0].ID); err != nil {
+	if err := r.allows(t, waiting[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := cli.Rename(t.Context(), prod("KEY"), dev("OTHER")); !errors.Is(err, agent.ErrApproval) {
@@ -434,7 +434,7 @@ func TestApprovalShowsWhatChanged(t *testing.T) {
 		if err != nil || len(all) == 0 {
 			t.Fatal(all, err)
 		}
-		if err := r.client(t).Approve(t.Context(), all[len(all)-1].ID); err != nil {
+		if err := r.allows(t, all[len(all)-1].ID); err != nil {
 			t.Fatal(err)
 		}
 		r.wants(t, cli, q, nil)

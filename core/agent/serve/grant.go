@@ -95,7 +95,7 @@ func (s *Server) weak(r *Request, values []vault.Opened) *Decision {
 	}
 	s.gate.mu.Lock()
 	defer s.gate.mu.Unlock()
-	d := s.gate.ask(r, policy.Session, Decision{Allow: true, Rule: "weak values", Reason: values[i].Ref.String() + " can be guessed"})
+	d := s.gate.ask(r, policy.Session, Decision{Allow: true, Rule: "weak values", Reason: values[i].Ref.String() + " can be guessed"}, false)
 	if d.Allow {
 		return nil
 	}

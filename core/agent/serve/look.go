@@ -2,7 +2,10 @@ package serve
 
 import (
 	"bytes"
+	"crypto/pbkdf2"
+	"crypto/sha256"
 	"crypto/subtle"
+	"math/bits"
 	"os"
 
 	"github.com/opaquevault/ov/core/secret"
@@ -39,6 +42,33 @@ func (s *Server) bits(v secret.Value) float64 {
 		return 0
 	}
 	return s.c.Strength(v.Reveal())
+}
+
+// isPIN reports whether v is 6 to 12 digits, more than two different ones.
+func isPIN(v secret.Value) bool {
+	seen := 0
+	for _, b := range v.Reveal() {
+		if b < '0' || b > '9' {
+			return false
+		}
+		seen |= 1 << (b - '0')
+	}
+	return v.Len() >= 6 && v.Len() <= 12 && bits.OnesCount(uint(seen)) > 2
+}
+
+// pinSum is what is kept of a PIN.
+func pinSum(pin secret.Value, salt []byte) []byte {
+	sum, err := pbkdf2.Key(sha256.New, string(pin.Reveal()), salt, pinRounds, sha256.Size)
+	if err != nil {
+		panic("serve: PBKDF2: " + err.Error()) // the parameters are constants
+	}
+	return sum
+}
+
+const pinRounds = 100_000
+
+func pinMatches(pin secret.Value, d pinDoc) bool {
+	return subtle.ConstantTimeCompare(pinSum(pin, d.Salt), d.Sum) == 1
 }
 
 // print writes v as it is.

@@ -93,7 +93,7 @@ func TestMayPutUsesNothingUp(t *testing.T) {
 	if len(waiting) != 1 {
 		t.Fatalf("waiting: %+v", waiting)
 	}
-	if err := r.client(t).Approve(t.Context(), waiting[0].ID); err != nil {
+	if err := r.allows(t, waiting[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	r.puts(t, bot, q, nil)

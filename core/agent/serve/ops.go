@@ -59,6 +59,7 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpPending:       s.opPending,
 		wire.OpApprove:       s.opApprove,
 		wire.OpRefuse:        s.opRefuse,
+		wire.OpPINSet:        s.opPINSet,
 		wire.OpForget:        s.opForget,
 		wire.OpPage:          s.opPage,
 		wire.OpPageWait:      s.opPageWait,

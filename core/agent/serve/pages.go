@@ -31,6 +31,8 @@ func (s *Server) opPage(ctx context.Context, c *client, f *wire.Frame) (answer, 
 		q, err = s.approvePage(c, a.ID)
 	case "put":
 		q, err = s.putPage(ctx, c, a.Put)
+	case "pin":
+		q, err = s.pinPage(c)
 	default:
 		err = fmt.Errorf("page: %w: kind %q", agent.ErrUsage, clean(a.Kind))
 	}
@@ -94,6 +96,9 @@ func (s *Server) onPage(password secret.Value, use func(secret.Value) error) err
 	if errors.Is(err, vault.ErrPassword) && left > 0 {
 		return page.Retry{Err: fmt.Errorf("wrong password, %d more tries", left)}
 	}
+	if errors.Is(err, errWrongPIN) {
+		return page.Retry{Err: err}
+	}
 	return translate(err)
 }
 
@@ -128,9 +133,7 @@ func (s *Server) approvePage(c *client, id string) (page.Question, error) {
 			if s.c.Now().Sub(p.since) > pendingTime {
 				return page.ErrTimeout
 			}
-			if err := s.onPage(a.Password, func(pw secret.Value) error {
-				return s.withVault(ctx, pw, func(*opened) error { return nil })
-			}); err != nil {
+			if err := s.onPage(a.Password, func(v secret.Value) error { return s.allows(ctx, p, v) }); err != nil {
 				return err
 			}
 			s.gate.approve(p, s.c.Now())

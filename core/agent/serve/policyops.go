@@ -37,12 +37,8 @@ func (s *Server) opPolicyShow(ctx context.Context, _ *client, _ *wire.Frame) (an
 // approved under the old one is void.
 func (s *Server) opPolicySet(ctx context.Context, c *client, f *wire.Frame) (answer, error) {
 	var p agent.PolicyText
-	if c.actor.MCP() {
-		return answer{}, &agent.Error{Err: agent.ErrDenied, Message: "set policy: denied: a coding agent does not set the policy"}
-	}
-	if name := s.around(c.actor); name != "" {
-		return answer{}, &agent.Error{Err: agent.ErrDenied, Message: fmt.Sprintf("set policy: denied: a coding agent is running this (%s)", name),
-			Advice: "use a terminal of your own, outside of it"}
+	if err := s.personOnly(c, "set policy"); err != nil {
+		return answer{}, err
 	}
 	a, err := s.freshOp(ctx, c, f, "policy_set", &p, func(o *opened, _ secret.Value) error {
 		if _, err := policy.Parse([]byte(p.Text)); err != nil {

@@ -67,6 +67,7 @@ type Server struct {
 	stop  context.CancelFunc
 	ctx   context.Context
 
+	pinMu    sync.Mutex // one PIN at a time
 	fresh    sync.Mutex // one operation with a fresh password at a time
 	freshMem lockmem.Arena
 	mem      lockmem.Arena

@@ -49,6 +49,7 @@ const (
 	OpPending       = "pending"
 	OpApprove       = "approve"
 	OpRefuse        = "refuse"
+	OpPINSet        = "pin_set"   // for approvals; needs the password
 	OpForget        = "forget"    // the password in the keyring
 	OpPage          = "page"      // puts up a page for a person's browser
 	OpPageWait      = "page_wait" // until it is answered
