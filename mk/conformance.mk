@@ -2,10 +2,13 @@
 # and ov-agent's pages in a browser. They come from npm; where Node is older than
 # they need, so does Node. The browser is the machine's own Chromium.
 .PHONY: conformance browser
+# The coding agents are 1.4 GB; AGENTS=no leaves them out.
+AGENTS ?= yes
 CONFORMANCE := cmd/ov-mcp/conformance
 NODE_NPM := 24.21.0
 
 conformance: build ## the MCP server under the protocol's own tools, and the pages in Chromium
+	@[ $(AGENTS) = no ] || npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $(CONFORMANCE)/agents
 	@$(call with-node,run.mjs ../../../docs/mcp-conformance.md)
 
 browser: build ## the pages of ov-agent in Chromium; SHOTS names a folder for the screenshots

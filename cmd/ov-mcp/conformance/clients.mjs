@@ -12,6 +12,8 @@ import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { Client as Client2 } from "@modelcontextprotocol/client";
 import { StdioClientTransport as Stdio2 } from "@modelcontextprotocol/client/stdio";
 
+import { pieces } from "./world.mjs";
+
 // The clients under test. question is what setRequestHandler wants for
 // elicitation; revision is what the negotiation must end with.
 export const clients = [
@@ -68,15 +70,6 @@ const v = process.env.CANARY, b = Buffer.from(v);
 for (const s of [v, b.toString("base64"), b.toString("base64url"), b.toString("hex"), b.toString("hex").toUpperCase(),
   [...b].map((c) => "%" + c.toString(16).padStart(2, "0")).join(""), [...v].map((c) => "\\\\u" + c.charCodeAt(0).toString(16).padStart(4, "0")).join(""),
   [...v].reverse().join(""), v.toUpperCase(), [...v].join("\\n")]) console.log("form: " + s);`;
-
-// pieces are what must be in no message: the value in several spellings, and
-// every run of twelve of its characters.
-function pieces(value) {
-  const b = Buffer.from(value);
-  const all = [b.toString("base64").replace(/=+$/, ""), b.toString("hex"), b.toString("hex").toUpperCase(), [...value].reverse().join(""), value.toUpperCase(), encodeURIComponent(value)];
-  for (let i = 0; i + 12 <= value.length; i++) all.push(value.slice(i, i + 12));
-  return all;
-}
 
 function assertUnsaid(said, ...values) {
   assert.ok(said.some((m) => m.includes('"method":"tools/call"')) && said.some((m) => m.includes("[REDACTED:")), "messages were not kept");

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { runAgents } from "./agents.mjs";
 import { startBridge } from "./bridge.mjs";
 import { runBrowser } from "./browser.mjs";
 import { runClients } from "./clients.mjs";
@@ -24,6 +25,7 @@ async function everything(world) {
   const rows = await runClients(world);
   rows.push(...runInspector(world));
   rows.push(...(await runBrowser(world, mkdtempSync(join(tmpdir(), "ov-pages-")))));
+  rows.push(...(await runAgents()));
   const bridge = await startBridge(world.server);
   try {
     rows.push(...(await runSuite(bridge.url)));

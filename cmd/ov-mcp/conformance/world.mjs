@@ -36,3 +36,12 @@ export function makeWorld() {
     },
   };
 }
+
+// pieces are what must be in no message: the value in several spellings, and
+// every run of twelve of its characters.
+export function pieces(value) {
+  const b = Buffer.from(value);
+  const all = [b.toString("base64").replace(/=+$/, ""), b.toString("hex"), b.toString("hex").toUpperCase(), [...value].reverse().join(""), value.toUpperCase(), encodeURIComponent(value)];
+  for (let i = 0; i + 12 <= value.length; i++) all.push(value.slice(i, i + 12));
+  return all;
+}
