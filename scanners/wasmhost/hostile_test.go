@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,6 +65,20 @@ func hostile() map[string]struct {
 			m.Memory(4, -1)
 			m.Func(i32s, []byte{asm.I64}, nil, hold, asm.Get(0), asm.Call(0), drop)
 			return asm.Cat(asm.I32Const(1), asm.Call(0), asm.Op(0xa7))
+		}), ErrStack},
+		"deep recursion with many joins": {with(func(m *asm.Module) []byte {
+			const n = 300
+			var turn, sum []byte
+			for i := range uint32(n - 1) { // each turn of each loop gives every local a new value
+				turn = append(turn, asm.Cat(asm.Get(i+1), asm.Get(i+2), asm.Set(i+1), asm.Set(i+2))...)
+				sum = append(sum, asm.Cat(asm.Get(i+1), asm.Get(0), asm.Op(0x6a), asm.Set(0))...)
+			}
+			code := asm.Cat(asm.Get(0), asm.Call(0), asm.Set(0))
+			for range 14 {
+				code = asm.Block(module.Loop, asm.Void, turn, code, turn, asm.Get(1), asm.Op(0x0d, 0))
+			}
+			m.Func(i32s, i32s, slices.Repeat([]byte{asm.I32}, n), code, sum, asm.Get(0))
+			return asm.Cat(asm.I32Const(1), asm.Call(0))
 		}), ErrStack},
 		"memory bomb": {forever(asm.I32Const(1), asm.Op(module.MemoryGrow, 0), asm.Op(0x1a)), ErrFuel},
 		"table bomb": {with(func(m *asm.Module) []byte {

@@ -50,7 +50,7 @@ func (p *Probe) Ask(window []byte, flags uint32, poison byte) (Answer, error) {
 		a.Raw = append(a.Raw, raw...)
 	}
 	if p.in.fuel != nil {
-		a.Fuel = FuelCall + FuelByte*int64(len(window)) - int64(p.in.fuel.Get())
+		a.Fuel = Fuel(len(window)) - int64(p.in.fuel.Get())
 	}
 	return a, err
 }

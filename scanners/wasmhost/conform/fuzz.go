@@ -146,7 +146,7 @@ func (k *kit) fuzz() {
 		return
 	}
 	defer p.Close()
-	var most float64
+	var most, share float64
 	memory, spans := 0, 0
 	var probes []*wasmhost.Probe
 	for _, v := range k.others {
@@ -168,6 +168,7 @@ func (k *kit) fuzz() {
 			return
 		}
 		most = max(most, float64(want.Fuel)/float64(max(1, len(w.bytes))))
+		share = max(share, float64(want.Fuel)/float64(wasmhost.Fuel(len(w.bytes))))
 		memory, spans = max(memory, want.Memory), spans+len(want.Spans)
 		if kept += len(w.bytes); kept < maxKept {
 			before = append(before, asked{w, want.Raw})
@@ -190,7 +191,7 @@ func (k *kit) fuzz() {
 	for _, v := range k.others {
 		k.add(v.name, nil, "%d windows agree", k.options.Windows)
 	}
-	k.add("fuel", nil, "at most %.0f units a byte of %d, and %d a call", most, wasmhost.FuelByte, wasmhost.FuelCall)
+	k.add("fuel", nil, "at most %.0f units a byte, and %.0f %% of what a call may use", most, 100*share)
 	k.add("memory", nil, "%d KiB of %d", memory>>10, k.manifest.MemoryPages*64)
 }
 

@@ -126,8 +126,11 @@ func (p *plan) place(code []byte, regions map[int]*region, imported uint32) {
 // size adds up the rest: locals, frame, and what the body has need of.
 func (p *plan) size(b module.Body, imported uint32) {
 	values, vectors := int64(0), false
-	for d := module.Decode(b.Code); d.Next(); values++ {
+	for d := module.Decode(b.Code); d.Next(); {
 		in := d.Instr
+		if makesValue(in.Op) {
+			values++
+		}
 		vectors = vectors || in.Op == module.SIMD
 		p.lengths = p.lengths || byLength(in)
 		p.calls = p.calls || in.Op == module.CallIndirect || in.Op == module.Call && in.Index >= imported
@@ -143,6 +146,18 @@ func (p *plan) size(b module.Body, imported uint32) {
 		slot = frameSlotLarge
 	}
 	p.frame = frameBase + slot*(slots+values)
+}
+
+// makesValue reports whether an instruction makes a value that the engine may
+// have to keep in the frame: all but branches, reads of a local, which name a
+// value that is there, and what stores or drops one. A write of a local counts,
+// for it may become a value of its own where branches meet.
+func makesValue(op byte) bool {
+	switch {
+	case op < module.Call, op == 0x1a, op == module.LocalGet, op == 0x24, op >= 0x36 && op <= 0x3e:
+		return false // control, drop, local.get, global.set, stores
+	}
+	return true
 }
 
 func cost(in module.Instr, imported uint32) int64 {
