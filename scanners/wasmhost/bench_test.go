@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -174,6 +176,79 @@ func BenchmarkStream(b *testing.B) {
 		if base := best(spent[i&^1]); i&1 == 1 {
 			b.ReportMetric(100*float64(base)/float64(best(spent[i])), c.name+"-%")
 		}
+	}
+}
+
+// goGuest builds a scanner in Go.
+func goGuest(b *testing.B, pkg, manifestFile string) []byte {
+	b.Helper()
+	out := filepath.Join(b.TempDir(), "guest.wasm")
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, pkg)
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, text)
+	}
+	wasm, err := os.ReadFile(out)
+	if err == nil {
+		wasm, err = manifest.PackFile(wasm, manifestFile)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return wasm
+}
+
+// BenchmarkGo is a scanner in Go: a call, and output with one candidate in 4 KiB
+// beside the same output without the scanner, in turns.
+func BenchmarkGo(b *testing.B) {
+	for _, c := range []struct{ name, pkg, file, candidate string }{
+		{"ticket", "../../sdk/example/ticket", "../../sdk/example/ticket/scanner.toml", "token=nwt_7QX4-2M9D-KF3A-10 and so on and so on"},
+		{"regexp", "../../sdk/scanner/hello/go", "../../sdk/scanner/hello/scanner.toml", "token=acme_0123456789abcdef0123456789abcdef and so on"},
+	} {
+		wasm := goGuest(b, c.pkg, c.file)
+		b.Run(c.name+"/call", func(b *testing.B) {
+			p := probe(b, wasm, Options{})
+			w := []byte(c.candidate[len("token="):])
+			for b.Loop() {
+				if spans, err := p.Direct(w[:p.s.manifest.Rules[0].After], FlagWindow); err != nil || len(spans) != 1 {
+					b.Fatal(spans, err)
+				}
+			}
+		})
+		b.Run(c.name+"/stream", func(b *testing.B) {
+			s := load(b, wasm, Options{})
+			if err := s.Compile(); err != nil {
+				b.Fatal(err)
+			}
+			text := logs(1 << 20)
+			for i := 2000; i+64 < len(text); i += 4096 {
+				copy(text[i:], c.candidate)
+			}
+			var filters [2]*rule.Filter
+			var spent [2][]time.Duration
+			for i, all := range [][]scan.Scanner{builtin.All(), append(builtin.All(), s)} {
+				set, err := rule.Compile(all, scan.Precise)
+				if err != nil {
+					b.Fatal(err)
+				}
+				filters[i] = rule.NewFilter(io.Discard, set, nil)
+			}
+			for b.Loop() {
+				for i, f := range filters {
+					start := time.Now()
+					if _, err := f.Write(text); err != nil {
+						b.Fatal(err)
+					}
+					spent[i] = append(spent[i], time.Since(start))
+				}
+			}
+			if c := s.Counts(); c.Spans == 0 || c.Failures > 0 {
+				b.Fatalf("%+v", c)
+			}
+			b.ReportMetric(rateOf(text, best(spent[0])), "none-MB/s")
+			b.ReportMetric(rateOf(text, best(spent[1])), "with-MB/s")
+			b.ReportMetric(100*float64(best(spent[0]))/float64(best(spent[1])), "speed-%")
+		})
 	}
 }
 

@@ -25,16 +25,17 @@ type Failure struct {
 // Counts are what a module did so far.
 type Counts struct {
 	Calls, Spans, Failures int64
+	Renewed                int64 // guests that were replaced for their age
 	Masked                 int64 // windows masked without it, in quarantine
 	Quarantined            bool
 }
 
-type counts struct{ calls, spans, failures, masked atomic.Int64 }
+type counts struct{ calls, spans, failures, renewed, masked atomic.Int64 }
 
 // Counts returns the counts so far.
 func (s *Scanner) Counts() Counts {
 	c := &s.counts
-	return Counts{c.calls.Load(), c.spans.Load(), c.failures.Load(), c.masked.Load(), s.health.quarantined()}
+	return Counts{c.calls.Load(), c.spans.Load(), c.failures.Load(), c.renewed.Load(), c.masked.Load(), s.health.quarantined()}
 }
 
 // health remembers the last failures.

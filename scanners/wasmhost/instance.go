@@ -165,6 +165,22 @@ type instance struct {
 	inCap   uint32
 	most    uint32 // spans in an answer
 	args    [2]uint64
+
+	calls, shown int // windows that it was shown, and their bytes
+}
+
+// So much a guest must have been shown before a failure may be its age: one that
+// never frees memory has none left, or a garbage collection was due and took the
+// fuel of the call that it fell on.
+const (
+	wornCalls = 256
+	wornShown = 1 << 20
+)
+
+// worn reports whether a new guest may do better on the same window. Its answer
+// is the same if it has one, for guests are pure.
+func (in *instance) worn(err error) bool {
+	return (in.calls >= wornCalls || in.shown >= wornShown) && (errors.Is(err, ErrFuel) || errors.Is(err, ErrTrap))
 }
 
 // instantiate makes a guest ready for its first window.
@@ -254,6 +270,7 @@ func (in *instance) scan(window []byte, flags uint32) (spans []scan.Span, err er
 	if in.fuel != nil {
 		in.fuel.Set(uint64(Fuel(len(window))))
 	}
+	in.calls, in.shown = in.calls+1, in.shown+len(window)
 	in.args = [2]uint64{uint64(n), uint64(flags)}
 	if err := in.call.CallWithStack(context.Background(), in.args[:]); err != nil {
 		return nil, in.cause(err)

@@ -33,8 +33,23 @@ func (s *Scanner) Probe() (*Probe, error) {
 }
 
 // Ask shows the guest a window. The rest of the input buffer is filled with
-// poison, which must not matter. After an error the guest is of no use.
+// poison, which must not matter. After an error the guest is of no use. An old
+// guest is replaced, as under Check.
 func (p *Probe) Ask(window []byte, flags uint32, poison byte) (Answer, error) {
+	a, err := p.ask(window, flags, poison)
+	if err == nil || !p.in.worn(err) {
+		return a, err
+	}
+	fresh, err := p.s.program.instantiate(p.s)
+	if err != nil {
+		return Answer{}, err
+	}
+	p.in.close()
+	p.in = fresh
+	return p.ask(window, flags, poison)
+}
+
+func (p *Probe) ask(window []byte, flags uint32, poison byte) (Answer, error) {
 	mem := p.in.module.Memory()
 	buf, ok := mem.Read(p.in.in, p.in.inCap)
 	if !ok || len(window) > len(buf) {

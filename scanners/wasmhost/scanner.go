@@ -236,7 +236,17 @@ func (s *Scanner) ask(window []byte, flags uint32) ([]scan.Span, error) {
 	spans, err := in.scan(window, flags)
 	if err != nil {
 		in.close() // it may be in any state
-		return nil, err
+		if !in.worn(err) {
+			return nil, err
+		}
+		s.counts.renewed.Add(1)
+		if in, err = s.program.instantiate(s); err != nil {
+			return nil, err
+		}
+		if spans, err = in.scan(window, flags); err != nil {
+			in.close()
+			return nil, err
+		}
 	}
 	s.put(in)
 	s.counts.spans.Add(int64(len(spans)))

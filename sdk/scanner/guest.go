@@ -45,20 +45,23 @@ func scan(n, flags int32) int32 {
 	if scanFunc == nil {
 		return errNoScanner
 	}
-	w := Window{Bytes: input[:n:n], Rule: int(flags>>8) & 0xff, Begin: flags&1 != 0, End: flags&2 != 0}
-	count := int32(0)
-	scanFunc(w, func(s Span) {
-		at := int(count) * spanSize
-		count++
-		if at+spanSize > len(output) {
-			return
-		}
-		put(output[at:at+spanSize], s)
-	})
-	if int(count)*spanSize > len(output) {
+	count = 0
+	scanFunc(Window{Bytes: input[:n:n], Rule: int(flags>>8) & 0xff, Begin: flags&1 != 0, End: flags&2 != 0}, report)
+	if count*spanSize > len(output) {
 		return errTooMany
 	}
-	return count
+	return int32(count)
+}
+
+// count is how many spans the call under way has reported. It is no closure's, so
+// that a call makes no garbage.
+var count int
+
+func report(s Span) {
+	at := count * spanSize
+	if count++; at+spanSize <= len(output) {
+		put(output[at:at+spanSize], s)
+	}
 }
 
 // put writes a span as ABI.md lays it out.
