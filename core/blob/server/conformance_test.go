@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"os"
 	"sync"
 	"testing"
 
@@ -8,6 +9,8 @@ import (
 	"github.com/opaquevault/ov/core/blob/blobtest"
 	"github.com/opaquevault/ov/core/blob/depot"
 	"github.com/opaquevault/ov/core/blob/depot/depottest"
+	"github.com/opaquevault/ov/core/blob/postgres"
+	"github.com/opaquevault/ov/core/blob/postgres/pgtest"
 	"github.com/opaquevault/ov/core/blob/server"
 	"github.com/opaquevault/ov/core/blob/server/servertest"
 )
@@ -40,4 +43,19 @@ func conform(t *testing.T, d depot.Depot, sealed bool) {
 func TestConformance(t *testing.T) {
 	t.Run("Open", func(t *testing.T) { conform(t, nil, false) })
 	t.Run("Sealed", func(t *testing.T) { conform(t, nil, true) })
+	t.Run("PostgreSQL", func(t *testing.T) { conform(t, openPostgres(t), false) })
+}
+
+var suite pgtest.Suite // of this test binary
+
+func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
+
+func openPostgres(t testing.TB) depot.Depot {
+	t.Helper()
+	d, err := postgres.Open(t.Context(), suite.DSN(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
 }

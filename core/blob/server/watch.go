@@ -63,8 +63,16 @@ func (w *watch) commit(before bool, err error) {
 	w.commits.WithLabelValues(outcome).Inc()
 }
 
+// Metrics serves the metrics, for a listener of their own.
+func (s *Server) Metrics() http.Handler {
+	return promhttp.HandlerFor(s.watch.registry, promhttp.HandlerOpts{})
+}
+
 func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request) error {
-	promhttp.HandlerFor(s.watch.registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	if s.c.NoMetrics {
+		return blob.ErrNotFound
+	}
+	s.Metrics().ServeHTTP(w, r)
 	return nil
 }
 

@@ -1,0 +1,148 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/blob/depot"
+)
+
+// Ping implements depot.Depot. A connection is to a host that takes writes:
+// target_session_attrs has seen to that.
+func (d *Depot) Ping(ctx context.Context) error { return fail("reach", d.pool.Ping(ctx)) }
+
+// Vaults implements depot.Depot.
+func (d *Depot) Vaults(ctx context.Context, after depot.Vault, limit int) ([]depot.Vault, error) {
+	rows, err := d.pool.Query(ctx, qVaults, after[:], limit)
+	if err != nil {
+		return nil, fail("read", err)
+	}
+	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (v depot.Vault, err error) {
+		var id []byte
+		err = row.Scan(&id)
+		copy(v[:], id)
+		return v, err
+	})
+	return out, fail("read", err)
+}
+
+// Count implements depot.Depot.
+func (d *Depot) Count(ctx context.Context) (n int64, err error) {
+	err = d.pool.QueryRow(ctx, qCount).Scan(&n)
+	return n, fail("read", err)
+}
+
+// Export implements depot.Depot.
+func (d *Depot) Export(ctx context.Context, v depot.Vault) (img *depot.Image, err error) {
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = d.retry(ctx, func() error {
+		return pgx.BeginTxFunc(ctx, d.pool, snapshot, func(tx pgx.Tx) error {
+			img, err = export(ctx, tx, v)
+			return err
+		})
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, blob.ErrEmpty
+	}
+	return img, fail("read", err)
+}
+
+func export(ctx context.Context, tx pgx.Tx, v depot.Vault) (*depot.Image, error) {
+	img := &depot.Image{Vault: v}
+	var err error
+	if img.Head, err = scanHead(tx.QueryRow(ctx, qHead, v[:])); err != nil {
+		return nil, err
+	}
+	var locator []byte
+	if err := tx.QueryRow(ctx, qLocator, v[:]).Scan(&locator); err != nil {
+		return nil, err
+	}
+	copy(img.Locator[:], locator)
+	if img.Manifests, err = collect(ctx, tx, func(row pgx.CollectableRow) (m depot.Manifest, err error) {
+		var ms int64
+		err = row.Scan(&m.Seq, &ms, &m.Body)
+		m.Time = time.UnixMilli(ms)
+		return m, err
+	}, qAllManifests, v[:]); err != nil {
+		return nil, err
+	}
+	if img.Records, err = collect(ctx, tx, func(row pgx.CollectableRow) (r depot.Stored, err error) {
+		var id, group, sum []byte
+		err = row.Scan(&r.Kind, &id, &r.Version, &r.Seq, &group, &sum, &r.Data)
+		copy(r.ID[:], id)
+		copy(r.Group[:], group)
+		copy(r.Sum[:], sum)
+		return r, err
+	}, qAll, v[:]); err != nil {
+		return nil, err
+	}
+	img.Notes, err = collect(ctx, tx, func(row pgx.CollectableRow) (n depot.Note, err error) {
+		var expires int64
+		err = row.Scan(&n.Kind, &n.ID, &n.Version, &expires, &n.Body)
+		n.Expires = fromExpiry(expires)
+		return n, err
+	}, qAllNotes, v[:], int16(depot.NoteWitness), int16(depot.NoteRevoked))
+	return img, err
+}
+
+func collect[T any](ctx context.Context, tx pgx.Tx, f pgx.RowToFunc[T], query string, args ...any) ([]T, error) {
+	rows, err := tx.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, f)
+}
+
+// Import implements depot.Depot.
+func (d *Depot) Import(ctx context.Context, img *depot.Image) error {
+	v := img.Vault
+	c := &depot.Commit{Commit: blob.Commit{Seq: img.Head.Seq}, Chain: img.Head.Chain, Locator: img.Locator, Time: time.Now(), Notes: img.Notes}
+	p := &puts{}
+	for i := range img.Records {
+		p.add(img.Records[i].Seq, &img.Records[i].Record)
+	}
+	err := d.retry(ctx, func() error {
+		return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+			if err := advance(ctx, tx, v, c); err != nil {
+				return err
+			}
+			if err := p.insert(ctx, tx, v); err != nil {
+				return err
+			}
+			list := notesOf(v, c)
+			for _, m := range img.Manifests {
+				list = append(list, statement{wManifest, []any{v[:], int64(m.Seq), m.Time.UnixMilli(), m.Body}})
+			}
+			list = append(list, statement{wSizes, []any{int64(len(img.Records)), p.total, v[:]}})
+			return execAll(ctx, tx, list...)
+		})
+	})
+	return fail("write", refused(err))
+}
+
+// Collect implements depot.Depot.
+func (d *Depot) Collect(ctx context.Context, r depot.Retention) (c depot.Collected, err error) {
+	for _, s := range []struct {
+		n    *int64
+		sql  string
+		args []any
+	}{
+		{&c.Answers, wOldAnswers, []any{r.Now.Add(-r.Answers).UnixMilli()}},
+		{&c.Manifests, wOldManifests, []any{r.Now.Add(-r.Manifests).UnixMilli(), int64(blob.KeepManifests)}},
+		{&c.Notes, wExpired, []any{r.Now.UnixMilli()}},
+	} {
+		err := d.retry(ctx, func() error {
+			tag, err := d.pool.Exec(ctx, s.sql, s.args...)
+			*s.n = tag.RowsAffected()
+			return err
+		})
+		if err != nil {
+			return c, fail("write", err)
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,94 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/blob/depot"
+)
+
+// expiry is how a note's end is stored: 0 for never.
+func expiry(n depot.Note) int64 {
+	if n.Expires.IsZero() {
+		return 0
+	}
+	return n.Expires.UnixMilli()
+}
+
+func fromExpiry(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// span returns the ids that begin with prefix: from lo, below hi.
+func span(prefix []byte) (lo, hi []byte) {
+	lo = notNil(prefix)
+	return lo, append(bytes.Clone(lo), bytes.Repeat([]byte{0xff}, 64)...)
+}
+
+// Note implements depot.Depot.
+func (d *Depot) Note(ctx context.Context, v depot.Vault, kind depot.NoteKind, id []byte, now time.Time) (depot.Note, error) {
+	n := depot.Note{Kind: kind, ID: id}
+	var expires int64
+	err := d.retry(ctx, func() error {
+		return d.pool.QueryRow(ctx, qNote, v[:], int16(kind), id, now.UnixMilli()).Scan(&n.Version, &expires, &n.Body)
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return n, blob.ErrNotFound
+	}
+	n.Expires = fromExpiry(expires)
+	return n, fail("read", err)
+}
+
+// List implements depot.Depot.
+func (d *Depot) List(ctx context.Context, v depot.Vault, kind depot.NoteKind, prefix []byte, now time.Time) (out []depot.Note, err error) {
+	lo, hi := span(prefix)
+	err = d.retry(ctx, func() error {
+		rows, err := d.pool.Query(ctx, qNotes, v[:], int16(kind), lo, hi, now.UnixMilli())
+		if err != nil {
+			return err
+		}
+		out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (depot.Note, error) {
+			n := depot.Note{Kind: kind}
+			var expires int64
+			err := row.Scan(&n.ID, &n.Version, &expires, &n.Body)
+			n.Expires = fromExpiry(expires)
+			return n, err
+		})
+		return err
+	})
+	return out, fail("read", err)
+}
+
+// PutNote implements depot.Depot.
+func (d *Depot) PutNote(ctx context.Context, v depot.Vault, n depot.Note, now time.Time) error {
+	var tag pgconn.CommandTag
+	err := d.retry(ctx, func() (err error) {
+		if n.Version == 1 {
+			tag, err = d.pool.Exec(ctx, wNewNote, v[:], int16(n.Kind), n.ID, expiry(n), notNil(n.Body), now.UnixMilli())
+		} else {
+			tag, err = d.pool.Exec(ctx, wNote, int64(n.Version), expiry(n), notNil(n.Body), v[:], int16(n.Kind), n.ID, int64(n.Version-1))
+		}
+		return err
+	})
+	if err == nil && tag.RowsAffected() != 1 {
+		return blob.ErrConflict
+	}
+	return fail("write", err)
+}
+
+// DropNote implements depot.Depot.
+func (d *Depot) DropNote(ctx context.Context, v depot.Vault, kind depot.NoteKind, id []byte) error {
+	return fail("write", d.retry(ctx, func() error {
+		_, err := d.pool.Exec(ctx, wDropNote, v[:], int16(kind), id)
+		return err
+	}))
+}

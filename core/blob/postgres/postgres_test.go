@@ -1,0 +1,105 @@
+package postgres
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/opaquevault/ov/core/blob/depot"
+	"github.com/opaquevault/ov/core/blob/depot/depottest"
+	"github.com/opaquevault/ov/core/blob/postgres/pgtest"
+)
+
+var suite pgtest.Suite // of this test binary
+
+func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
+
+func open(t testing.TB, dsn string) *Depot {
+	t.Helper()
+	d, err := Open(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+func TestConformance(t *testing.T) {
+	dsn := suite.DSN(t)
+	depottest.Run(t, func(t *testing.T) depot.Depot { return open(t, dsn) })
+}
+
+// Replicas that start at once on an empty database all come up.
+func TestMigrateAtOnce(t *testing.T) {
+	dsn := suite.DSN(t)
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			d, err := Open(context.WithoutCancel(t.Context()), dsn)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			d.Close()
+		})
+	}
+	wg.Wait()
+	d := open(t, dsn)
+	var version, rows int
+	if err := d.pool.QueryRow(t.Context(), `SELECT max(version), count(*) FROM ov_schema`).Scan(&version, &rows); err != nil || version != len(migrations()) || rows != version {
+		t.Errorf("schema %d in %d rows, %v", version, rows, err)
+	}
+}
+
+// A schema of later than this program's is refused.
+func TestNewerSchema(t *testing.T) {
+	dsn := suite.DSN(t)
+	d := open(t, dsn)
+	if _, err := d.pool.Exec(t.Context(), mDone, 99); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), dsn); err == nil || !strings.Contains(err.Error(), "newer version") {
+		t.Errorf("%v", err)
+	}
+}
+
+// The statements keep to what three databases have in common.
+func TestPortableSQL(t *testing.T) {
+	banned := regexp.MustCompile(`(?i)\b(serial|bigserial|nextval|setval|sequence|identity|advisory|listen|notify|for update|for share|lock table|` +
+		`copy|merge|returning \*|create type|trigger|language|jsonb?|timestamptz?|now\(\)|uuid|truncate|with recursive|lateral|vacuum|set session|savepoint)\b`)
+	if len(statements()) < 30 {
+		t.Fatalf("%d statements", len(statements()))
+	}
+	for _, sql := range statements() {
+		if found := banned.FindString(sql); found != "" {
+			t.Errorf("%q in %s", found, sql)
+		}
+		if regexp.MustCompile(`'`).MatchString(sql) {
+			t.Errorf("a literal in %s", sql)
+		}
+		if strings.HasPrefix(sql, "CREATE TABLE") && regexp.MustCompile(`(?i)\b(text|varchar|char)\b`).MatchString(sql) {
+			t.Errorf("a text column in %s", sql)
+		}
+	}
+}
+
+func TestConfigure(t *testing.T) {
+	conf, err := configure("postgres://u:hunter2@a.example,b.example:6432/ov")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(conf.ConnConfig.Fallbacks); n == 0 || conf.ConnConfig.ValidateConnect == nil {
+		t.Errorf("%d other hosts; checks which one takes writes: %v", n, conf.ConnConfig.ValidateConnect != nil)
+	}
+	if conf.MaxConns != maxConns || conf.ConnConfig.RuntimeParams["statement_timeout"] == "" {
+		t.Errorf("%+v", conf.ConnConfig.RuntimeParams)
+	}
+	for _, bad := range []string{"postgres://u:hunter2@[::1/ov", "postgres://u:hunter2@h:port/ov", "postgres://u:hunter2@h/ov?sslmode=perhaps"} {
+		if _, err := configure(bad); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%v", err)
+		}
+	}
+}
