@@ -11,7 +11,7 @@ import (
 
 // faultSignals are those that the runtime answers with a traceback.
 func faultSignals() []os.Signal {
-	return []os.Signal{syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGSEGV, syscall.SIGSYS, syscall.SIGTRAP}
+	return append(faultsHere(), syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGSEGV, syscall.SIGSYS, syscall.SIGTRAP)
 }
 
 // hide puts the null device under descriptor 2, where the runtime prints, and the

@@ -67,7 +67,7 @@ func startLed(s Spec, std [3]*os.File, c *console) (child, error) {
 		&syscall.ProcAttr{Dir: s.Dir, Env: s.Env, Files: files, Sys: attr})
 	if err != nil {
 		ours.Close()
-		return nil, fmt.Errorf("start session leader: %w", err)
+		return nil, fmt.Errorf("start session leader: %v", err) // not wrapped: what is not found is us, not the command
 	}
 	theirs.Close() // while we have it too, a leader that dies never hangs up
 	l := &led{leader: pid, socket: ours, killed: make(chan struct{}, 1), gone: make(chan struct{})}

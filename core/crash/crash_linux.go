@@ -1,0 +1,12 @@
+package crash
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// faultsHere are the signals of faults that only this system has.
+func faultsHere() []os.Signal { return []os.Signal{unix.SIGSTKFLT} }
+
+func dup(from, to int) error { return unix.Dup3(from, to, 0) }
