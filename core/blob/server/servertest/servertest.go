@@ -72,17 +72,23 @@ type Rig struct {
 	HTTP   *httptest.Server
 }
 
+// NewDepot opens a new SQLite database that ends with the test.
+func NewDepot(t testing.TB) depot.Depot {
+	t.Helper()
+	d, err := lite.Open(t.Context(), filepath.Join(t.TempDir(), "server.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
 // Start starts a server on loopback that ends with the test. What c leaves out
 // is filled in: a new SQLite database, a new key, a rate that no test reaches.
 func Start(t testing.TB, c server.Config) *Rig {
 	t.Helper()
 	if c.Depot == nil {
-		d, err := lite.Open(t.Context(), filepath.Join(t.TempDir(), "server.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { d.Close() })
-		c.Depot = d
+		c.Depot = NewDepot(t)
 	}
 	if c.Key == nil {
 		key, err := channel.NewPrivateKey()
