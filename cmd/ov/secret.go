@@ -55,7 +55,7 @@ The value comes from the terminal, where it is not shown, or from --stdin,
 				return err
 			}
 			defer value.Wipe()
-			info, err := client.Put(ctx, agent.PutRequest{Ref: ref, Value: value, Mode: mode, Plain: v.plain, Tags: v.tags})
+			info, err := c.put(ctx, client, agent.PutRequest{Ref: ref, Value: value, Mode: mode, Plain: v.plain, Tags: v.tags})
 			if err != nil {
 				return err
 			}

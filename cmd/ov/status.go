@@ -15,14 +15,15 @@ import (
 
 // statusView is `ov status --json`: these names stay.
 type statusView struct {
-	Home    string         `json:"home"`
-	Vault   bool           `json:"vault"`
-	App     config.Setting `json:"app"`
-	Env     config.Setting `json:"environment"`
-	Project *projectView   `json:"project,omitempty"`
-	Agent   agentJSON      `json:"agent"`
-	Coding  string         `json:"coding_agent,omitempty"`
-	Ages    *agesView      `json:"ages,omitempty"` // of an open vault
+	Home    string              `json:"home"`
+	Vault   bool                `json:"vault"`
+	App     config.Setting      `json:"app"`
+	Env     config.Setting      `json:"environment"`
+	Project *projectView        `json:"project,omitempty"`
+	Agent   agentJSON           `json:"agent"`
+	Coding  string              `json:"coding_agent,omitempty"`
+	Ages    *agesView           `json:"ages,omitempty"`   // of an open vault
+	Remote  *agent.RemoteStatus `json:"remote,omitempty"` // of a vault on a server
 }
 
 type projectView struct {
@@ -49,7 +50,7 @@ func (c *cli) status(ctx context.Context) (*statusView, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &statusView{Home: cfg.Home, Vault: st.Vault, App: cfg.App, Env: cfg.Env, Agent: agentView(st)}
+	v := &statusView{Home: cfg.Home, Vault: st.Vault, App: cfg.App, Env: cfg.Env, Agent: agentView(st), Remote: st.Remote}
 	if cfg.Project != nil {
 		v.Project = &projectView{cfg.Project.Path, cfg.Project.Trusted}
 	}
@@ -79,6 +80,10 @@ func (c *cli) statusCmd() *cobra.Command {
 				fmt.Fprintf(w, "project\t%s\tnot trusted, so it decides nothing: \"ov trust\"\n", clean(p.File))
 			}
 			fmt.Fprintf(w, "home\t%s\t%s\n", v.Home, map[bool]string{true: "", false: `no vault yet: "ov vault init"`}[v.Vault])
+			if r := v.Remote; r != nil {
+				state, note := remoteLine(r)
+				fmt.Fprintf(w, "server\t%s, %s\t%s\n", clean(r.URL), state, clean(note))
+			}
 			if a := v.Ages; a != nil && a.Oldest != "" {
 				fmt.Fprintf(w, "oldest value\t%s, %s\t%s\n", a.Oldest, plural(a.Days, "day"), map[bool]string{true: plural(a.Due, "secret") + ` due: "ov secret list --stale"`}[a.Due > 0])
 			}
@@ -105,15 +110,20 @@ func (c *cli) vaultStatusCmd() *cobra.Command {
 			}
 			if c.json {
 				return c.printJSON(struct {
-					Home  string    `json:"home"`
-					Vault bool      `json:"vault"`
-					Agent agentJSON `json:"agent"`
-				}{home, st.Vault, agentView(st)})
+					Home   string              `json:"home"`
+					Vault  bool                `json:"vault"`
+					Agent  agentJSON           `json:"agent"`
+					Remote *agent.RemoteStatus `json:"remote,omitempty"`
+				}{home, st.Vault, agentView(st), st.Remote})
 			}
 			if !st.Vault {
 				return fmt.Errorf("vault in %q: %w", home, agent.ErrNoVault)
 			}
 			c.printf("vault in %s\n%s\n", home, describe(st))
+			if r := st.Remote; r != nil {
+				state, note := remoteLine(r)
+				c.printf("server %s (%s), %s\nvault id %s\n", clean(r.URL), r.Words, strings.TrimSuffix(state+"; "+clean(note), "; "), r.Vault)
+			}
 			return nil
 		})})
 }

@@ -13,7 +13,7 @@ import (
 
 func (c *cli) vaultCmd() *cobra.Command {
 	return noun("vault", "Make, describe and check the vault", c.vaultInitCmd(), c.vaultStatusCmd(), c.vaultVerifyCmd(), c.kitCmd(),
-		c.passwdCmd(), c.rotateCmd(), c.backupCmd(), c.vaultRestoreCmd(), c.destroyCmd())
+		c.joinCmd(), c.pushCmd(), c.passwdCmd(), c.rotateCmd(), c.backupCmd(), c.vaultRestoreCmd(), c.destroyCmd())
 }
 
 // withVault runs f with a client for the vault, without a context.

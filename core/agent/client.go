@@ -33,6 +33,7 @@ type Client struct {
 	daemon, child *session
 	grants        map[string]*session // who gave each grant that is not completed
 	pages         map[string]*session // who put up each page that was not waited for
+	once          sync.Once           // an answer's notice is told once
 }
 
 // Connect returns a Client for the vault in o.Home. Whether an agent runs, and
@@ -143,14 +144,18 @@ func (c *Client) open(ctx context.Context) (*session, error) {
 	if c.child != nil && c.child.alive() {
 		return c.child, c.unlockChild(ctx)
 	}
-	s, err := c.runningLocked(ctx)
+	machine := c.o.Password.Kind == PasswordMachine // never by an agent that is open to all
+	s, err := (*session)(nil), errNoAgent
+	if !machine {
+		s, err = c.runningLocked(ctx)
+	}
 	if err == nil && !s.hello.Locked {
 		return s, nil
 	}
 	if err != nil && !errors.Is(err, errNoAgent) {
 		return nil, err
 	}
-	if !hasVault(c.o.Home) { // before anybody is asked for a password
+	if !machine && !hasVault(c.o.Home) { // before anybody is asked for a password
 		return nil, noVault(c.o.Home)
 	}
 	if c.o.Password.Kind == PasswordNone {
@@ -275,7 +280,7 @@ func (c *Client) callOn(ctx context.Context, op string, args, out any, values ..
 		}
 		f, err = s.do(ctx, op, args, values, nil)
 	}
-	if errors.Is(err, ErrApproval) && c.o.Password.Kind != PasswordNone {
+	if errors.Is(err, ErrApproval) && c.o.Password.Kind != PasswordNone && c.o.Password.Kind != PasswordMachine {
 		// Where nobody can be asked, what needs approval is said, and by which id.
 		if g, again := c.approve(ctx, s, op, args, values); !errors.Is(again, ErrLocked) {
 			f, err = g, again
@@ -283,6 +288,9 @@ func (c *Client) callOn(ctx context.Context, op string, args, out any, values ..
 	}
 	if err != nil {
 		return nil, nil, err
+	}
+	if f.Notice != "" {
+		c.once.Do(func() { c.notify(f.Notice) })
 	}
 	if out != nil {
 		if err := json.Unmarshal(f.Args, out); err != nil {

@@ -28,6 +28,7 @@ var (
 	ErrBusy        = errors.New("too many requests")
 	ErrVersion     = errors.New("another version of ov-agent")
 	ErrUnavailable = errors.New("ov-agent is not there")
+	ErrOffline     = errors.New("the server cannot be reached")
 	ErrInternal    = errors.New("internal")
 )
 
@@ -44,7 +45,7 @@ func codes() []struct {
 		{"exists", ErrExists}, {"conflict", ErrConflict}, {"denied", ErrDenied}, {"approval", ErrApproval},
 		{"no_vault", ErrNoVault}, {"vault_exists", ErrVaultExists}, {"tampered", ErrTampered},
 		{"rollback", ErrRollback}, {"corrupt", ErrCorrupt}, {"audit", ErrAudit}, {"storage", ErrStorage},
-		{"usage", ErrUsage}, {"busy", ErrBusy}, {"version", ErrVersion}, {"unavailable", ErrUnavailable},
+		{"offline", ErrOffline}, {"usage", ErrUsage}, {"busy", ErrBusy}, {"version", ErrVersion}, {"unavailable", ErrUnavailable},
 		{"scanners", ErrScanners}, {"internal", ErrInternal},
 	}
 }

@@ -21,6 +21,7 @@ const (
 	PasswordStdin   PasswordKind = "stdin"
 	PasswordEnv     PasswordKind = "env"
 	PasswordKeyring PasswordKind = "keyring" // the agent has it: no descriptor
+	PasswordMachine PasswordKind = "machine" // a machine key: it opens one environment, and is no password
 )
 
 // A Password is where the master password comes from. Its bytes go from there
@@ -32,11 +33,16 @@ type Password struct {
 }
 
 // Configured is the password's source as the environment of a command has it:
-// OV_PASSWORD_FILE, OV_PASSWORD_COMMAND, OV_PASSWORD, else the terminal. What a
+// OV_MACHINE_KEY_FILE, OV_MACHINE_KEY, OV_PASSWORD_FILE, OV_PASSWORD_COMMAND,
+// OV_PASSWORD, else the terminal. What a
 // command of OV_PASSWORD_COMMAND complains of goes to stderr; warn hears what a
 // person should know of the source, in a line.
 func Configured(stderr *os.File, warn func(string)) Password {
 	switch {
+	case os.Getenv("OV_MACHINE_KEY_FILE") != "":
+		return asMachine(FromFile(os.Getenv("OV_MACHINE_KEY_FILE")))
+	case os.Getenv("OV_MACHINE_KEY") != "":
+		return asMachine(FromEnvironment("OV_MACHINE_KEY"))
 	case os.Getenv("OV_PASSWORD_FILE") != "":
 		return FromFile(os.Getenv("OV_PASSWORD_FILE"))
 	case os.Getenv("OV_PASSWORD_COMMAND") != "":
@@ -47,6 +53,9 @@ func Configured(stderr *os.File, warn func(string)) Password {
 	}
 	return FromTerminal()
 }
+
+// asMachine says that p is a machine key and no password.
+func asMachine(p Password) Password { return Password{PasswordMachine, p.Open} }
 
 // FromTerminal asks on the controlling terminal, whatever stdin is.
 func FromTerminal() Password { return Password{PasswordTTY, openTerminal} }

@@ -49,7 +49,10 @@ type PutRequest struct {
 	Tags      []string     `json:"tags,omitempty"`
 	IfVersion uint64       `json:"if_version,omitempty"` // 0: whatever is there
 	Reason    string       `json:"reason,omitempty"`
-	From      Source       `json:"from,omitzero"`
+	// Overwrite replaces what another device stored since this one looked, which
+	// is an ErrConflict otherwise.
+	Overwrite bool   `json:"overwrite,omitempty"`
+	From      Source `json:"from,omitzero"`
 }
 
 // SourceKind is where a value comes from.
@@ -154,6 +157,7 @@ type Completion struct {
 type InitRequest struct {
 	Kit    *os.File `json:"-"`                // a new file, or stdout
 	Device string   `json:"device,omitempty"` // how this machine is called in the vault
+	Server *Server  `json:"server,omitempty"` // nil: the vault is on this machine alone
 }
 
 // TTLs bound how long an unlocked agent keeps its keys; zero: the default.
@@ -178,6 +182,7 @@ type Status struct {
 	Grants   int           `json:"grants"` // in use right now
 	Socket   string        `json:"socket"`
 	Memory   string        `json:"memory,omitempty"`    // where the keys live: "memfd_secret", "locked", "plain"
+	Remote   *RemoteStatus `json:"remote,omitempty"`    // nil: the vault is on this machine alone
 	WarnOnly bool          `json:"warn_only,omitempty"` // the sealed policy: a secret in an MCP call's argument is warned of, not refused
 }
 

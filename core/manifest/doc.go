@@ -45,7 +45,13 @@ const (
 	KindPrincipal uint8 = 6 // the public keys of a machine or a member, in the clear
 	KindApproval  uint8 = 7 // the answer to a new device's request; it lies in the server's mailbox, in no commit
 	KindWrap      uint8 = 8 // an environment key, for one principal
+	KindEnvPolicy uint8 = 9 // the policy, for the principals that read an environment
 )
+
+// Stored reports whether a commit may put things of a kind.
+func Stored(kind uint8) bool {
+	return kind >= KindSlot && kind <= KindEnvPolicy && kind != KindApproval
+}
 
 // Format is the first byte of everything that is stored.
 const Format = 1

@@ -35,6 +35,7 @@ const (
 
 	KindPrincipal = manifest.KindPrincipal
 	KindWrap      = manifest.KindWrap
+	KindEnvPolicy = manifest.KindEnvPolicy
 )
 
 // SignManifest returns the stored form of m, signed by a device and, where a

@@ -22,7 +22,7 @@ type envPolicy struct {
 func (s *state) envPolicyKey(vault seal.VaultID, env seal.EnvID) (blob.Key, bool) {
 	id := seal.EnvPolicyID(vault, env)
 	n := s.policies[env]
-	return blob.Key{Kind: seal.KindBlob, ID: id, Version: n}, n > 0
+	return blob.Key{Kind: seal.KindEnvPolicy, ID: id, Version: n}, n > 0
 }
 
 // envPolicy opens the copy of env.
@@ -56,7 +56,7 @@ func (t *tx) policyFor(ctx context.Context, env seal.EnvID) (*envPolicy, error) 
 
 // putEnvPolicy seals a copy for the readers of an environment.
 func (t *tx) putEnvPolicy(k *seal.EnvKey, text []byte, version uint64) {
-	t.add(seal.KindBlob, k.Env, seal.EnvPolicyID(k.Vault, k.Env), version, seal.SealEnvPolicy(k, version, text))
+	t.add(seal.KindEnvPolicy, k.Env, seal.EnvPolicyID(k.Vault, k.Env), version, seal.SealEnvPolicy(k, version, text))
 	t.policies[k.Env] = true
 }
 

@@ -210,6 +210,13 @@ func (a *Admission) Request() *seal.Request { return a.request }
 // Device signs as the device that is about to join.
 func (a *Admission) Device() Signer { return deviceSigner(a.dev.id, a.signKey) }
 
+// Newcomer signs as one that nobody has let in yet.
+func (a *Admission) Newcomer() Signer {
+	s := a.Device()
+	s.Kind, s.ID = SignNew, nil
+	return s
+}
+
 // Accept opens the answer and writes the device's files; seq is that of the
 // first commit that it remembers.
 func (a *Admission) Accept(answer []byte) (seq uint64, err error) {
@@ -276,4 +283,47 @@ func (v *Vault) approve(ctx context.Context, password secret.Value, request *sea
 	}
 	m := v.state.mark(v.vault)
 	return seal.SealApproval(request, &seal.Approval{SecretKey: dev.secretKey, VaultKey: v.keys.vk, Seq: m.seq, Root: m.root, Manifest: m.manifest, Floor: m.floor})
+}
+
+// Resume is BeginJoin for a device whose copy of the vault is gone, or was never
+// fetched: its files are there. OpenKey must follow.
+func Resume(dir string, password secret.Value, suite seal.Suite) (*Join, error) {
+	dev, err := readDevice(dir)
+	if err != nil {
+		return nil, fmt.Errorf("fetch vault: %w", err)
+	}
+	master, err := seal.Derive(password, dev.secretKey, dev.vault, suite)
+	if err != nil {
+		dev.wipe()
+		return nil, fmt.Errorf("fetch vault: %w", err)
+	}
+	return &Join{dir: dir, vault: dev.vault, dev: dev, master: master, suite: suite}, nil
+}
+
+// OpenKey opens the device's signing key with the slot in the store, and returns
+// the commit that the device has seen last.
+func (j *Join) OpenKey(ctx context.Context, auth blob.Store) (seq uint64, err error) {
+	seenKey := seal.DeviceSubkey(j.dev.secretKey, j.vault, "seen")
+	defer clear(seenKey)
+	last, _, err := readSeen(j.dir, seenKey)
+	if err != nil {
+		return 0, fmt.Errorf("fetch vault: %w", err)
+	}
+	head, err := auth.Head(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("fetch vault: %w", storeError("read", err))
+	}
+	m, err := seal.ParseManifest(head.Manifest)
+	if err != nil || m.Vault != j.vault {
+		return 0, fmt.Errorf("fetch vault: %w", manifestError(err))
+	}
+	vk, err := j.openSlot(ctx, auth, m)
+	if err != nil {
+		return 0, fmt.Errorf("fetch vault: %w", err)
+	}
+	defer clear(vk)
+	if j.signKey, err = j.dev.openSign(vk); err != nil {
+		return 0, fmt.Errorf("fetch vault: %w", err)
+	}
+	return last.seq, nil
 }

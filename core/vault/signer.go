@@ -16,12 +16,13 @@ const (
 	SignDevice  SignerKind = 1 // a device of the vault
 	SignAuth    SignerKind = 2 // who has the password and the Secret Key
 	SignMachine SignerKind = 3 // a machine key
+	SignNew     SignerKind = 4 // a device that asks to be let in
 )
 
 // A Signer signs requests to the vault's server. The key stays here.
 type Signer struct {
 	Kind   SignerKind
-	ID     []byte // of the device (16) or of the machine's principal (32); empty for SignAuth
+	ID     []byte // of the device (16) or of the machine's principal (32); empty for the others, whose public key names them
 	Public ed25519.PublicKey
 	sign   func(message []byte) ([]byte, error)
 }

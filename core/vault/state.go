@@ -95,10 +95,8 @@ func (s *state) add(k blob.Key, e entry) {
 			s.keys[e.group] = map[uint64]seal.Hash{}
 		}
 		s.keys[e.group][k.Version] = e.sum
-	case seal.KindBlob:
-		if e.group != (seal.EnvID{}) {
-			s.policies[e.group] = max(s.policies[e.group], k.Version)
-		}
+	case seal.KindEnvPolicy:
+		s.policies[e.group] = max(s.policies[e.group], k.Version)
 	case seal.KindList:
 		s.list = max(s.list, k.Version)
 	}
@@ -110,7 +108,7 @@ func (s *state) remove(k blob.Key) {
 	switch {
 	case k.Kind == seal.KindEnvKey:
 		delete(s.keys[e.group], k.Version)
-	case k.Kind == seal.KindBlob && s.policies[e.group] == k.Version:
+	case k.Kind == seal.KindEnvPolicy && s.policies[e.group] == k.Version:
 		delete(s.policies, e.group)
 	}
 	if k.Kind != seal.KindSecret {

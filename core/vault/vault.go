@@ -142,6 +142,16 @@ type Options struct {
 // ID returns the vault's id, hex.
 func (v *Vault) ID() string { return hex.EncodeToString(v.vault[:]) }
 
+// Seq returns the number of the newest commit that this process has taken over.
+func (v *Vault) Seq() uint64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.keys == nil {
+		return 0
+	}
+	return v.state.head.Seq
+}
+
 // Device returns the hex id of this device.
 func (v *Vault) Device() string { return hex.EncodeToString(v.device[:]) }
 

@@ -69,6 +69,10 @@ func (s *Server) opRestoreBackup(ctx context.Context, c *client, f *wire.Frame) 
 	if len(f.Files) < 2 {
 		return answer{}, fmt.Errorf("restore: %w: no backup", agent.ErrUsage)
 	}
+	if r, err := readRemote(s.c.Home); err != nil || r != nil {
+		return answer{}, errors.Join(err, &agent.Error{Err: agent.ErrUsage, Message: "restore: the vault of this home is on a server, which would refuse an older state",
+			Advice: "restore it into another OV_HOME, and push that to the server if need be"})
+	}
 	from, err := s.backupKey(ctx, f, b)
 	if err != nil {
 		return answer{}, err
@@ -135,7 +139,7 @@ func (s *Server) tryBackup(ctx context.Context, c *client, b *vault.Backup, path
 		s.freshMem.Wipe()
 		return vault.Report{}, err
 	}
-	opened, err := s.withLog(v, store, &s.freshMem)
+	opened, err := s.withLog(v, &place{Store: store}, &s.freshMem)
 	if err != nil {
 		return vault.Report{}, err
 	}

@@ -195,6 +195,7 @@ func (c *client) try(ctx context.Context, f *wire.Frame) (a answer, err error) {
 func (c *client) reply(id uint64, a answer, err error) {
 	out := &wire.Frame{Header: wire.Header{ID: id}}
 	if err == nil {
+		out.Notice = c.s.notice()
 		out.Values = a.values
 		if a.args != nil {
 			out.Args, err = json.Marshal(a.args)

@@ -18,6 +18,9 @@ func translate(err error) error {
 	if e := (*agent.Error)(nil); errors.As(err, &e) {
 		return err
 	}
+	if e := remoteError(err); e != nil {
+		return e
+	}
 	for _, m := range meanings() {
 		if errors.Is(err, m.from) {
 			return &agent.Error{Err: m.to, Message: err.Error(), Advice: m.hint}

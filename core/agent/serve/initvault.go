@@ -20,7 +20,8 @@ const (
 
 // opInit makes a vault and hands the recovery kit to the person.
 func (s *Server) opInit(ctx context.Context, c *client, f *wire.Frame) (answer, error) {
-	kind, err := passwordArgs(f, nil)
+	var r agent.InitRequest
+	kind, err := passwordArgs(f, &r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -35,7 +36,7 @@ func (s *Server) opInit(ctx context.Context, c *client, f *wire.Frame) (answer, 
 		return answer{}, err
 	}
 	defer password.Wipe()
-	kit, err := s.create(ctx, password, c)
+	kit, err := s.create(ctx, password, c, r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -49,7 +50,7 @@ func (s *Server) opInit(ctx context.Context, c *client, f *wire.Frame) (answer, 
 }
 
 // create makes the vault and leaves it open in a one-shot agent.
-func (s *Server) create(ctx context.Context, password secret.Value, c *client) (kit vault.Kit, err error) {
+func (s *Server) create(ctx context.Context, password secret.Value, c *client, r agent.InitRequest) (kit vault.Kit, err error) {
 	if err := os.MkdirAll(s.c.Home, 0o700); err != nil {
 		return kit, &agent.Error{Err: agent.ErrStorage, Message: "make the vault's folder: " + err.Error()}
 	}
@@ -58,10 +59,8 @@ func (s *Server) create(ctx context.Context, password secret.Value, c *client) (
 	}
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
-	store := s.c.Store(s.storePath())
-	v, k, err := vault.Create(ctx, store, s.c.Home, password, vault.Options{Alloc: s.mem.Alloc})
+	v, k, store, err := s.newVault(ctx, password, r)
 	if err != nil {
-		store.Close()
 		return kit, err
 	}
 	o, err := s.withLog(v, store, &s.mem)
@@ -78,6 +77,20 @@ func (s *Server) create(ctx context.Context, password secret.Value, c *client) (
 	}
 	s.setOpen(o, agent.TTLs{})
 	return k, nil
+}
+
+// newVault makes the vault, on a server or on this machine alone.
+func (s *Server) newVault(ctx context.Context, password secret.Value, r agent.InitRequest) (*vault.Vault, vault.Kit, *place, error) {
+	o := vault.Options{Alloc: s.mem.Alloc, Name: r.Device}
+	if r.Server != nil {
+		return s.createRemote(ctx, r.Server, password, o)
+	}
+	store := &place{Store: s.c.Store(s.storePath())}
+	v, kit, err := vault.Create(ctx, store, s.c.Home, password, o)
+	if err != nil {
+		store.Close()
+	}
+	return v, kit, store, err
 }
 
 // newPassword gets the password of a new vault: typed twice on a terminal, with

@@ -102,5 +102,8 @@ func (s *Server) opDestroy(ctx context.Context, c *client, f *wire.Frame) (answe
 			return answer{}, &agent.Error{Err: agent.ErrStorage, Message: "destroy vault: " + err.Error()}
 		}
 	}
+	if err := forgetRemote(s.c.Home); err != nil {
+		return answer{}, &agent.Error{Err: agent.ErrStorage, Message: "destroy vault: " + err.Error()}
+	}
 	return answer{after: s.stop}, nil
 }

@@ -77,6 +77,26 @@ func print(f *os.File, v secret.Value) error {
 	return err
 }
 
+// writeLine writes v and a newline, in one piece.
+func writeLine(f *os.File, v secret.Value) error {
+	line := append(bytes.Clone(v.Reveal()), '\n')
+	defer clear(line)
+	_, err := f.Write(line)
+	return err
+}
+
+// secretKeyIn finds the Secret Key in a recovery kit, or returns all of a text
+// that is no kit.
+func secretKeyIn(kit secret.Value) secret.Value {
+	text := kit.Reveal()
+	for line := range bytes.Lines(text) {
+		if i := bytes.Index(line, []byte("OV1-")); i >= 0 {
+			return secret.New(bytes.Clone(bytes.TrimSpace(line[i:])))
+		}
+	}
+	return secret.New(bytes.Clone(bytes.TrimSpace(text)))
+}
+
 // printable returns v with what would steer a terminal spelled out.
 func printable(v secret.Value) secret.Value {
 	const hex = "0123456789abcdef"

@@ -70,6 +70,19 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpImportOpen:    s.opImportOpen,
 		wire.OpCatalogShow:   s.opCatalogShow,
 		wire.OpCatalogSet:    s.opCatalogSet,
+
+		wire.OpJoin:          s.opJoin,
+		wire.OpJoinAsk:       s.opJoinAsk,
+		wire.OpJoinWait:      s.opJoinWait,
+		wire.OpPush:          s.opPush,
+		wire.OpSync:          s.opSync,
+		wire.OpDevices:       s.opDevices,
+		wire.OpRequests:      s.opRequests,
+		wire.OpDeviceApprove: s.opDeviceApprove,
+		wire.OpDeviceRevoke:  s.opDeviceRevoke,
+		wire.OpMachineNew:    s.opMachineNew,
+		wire.OpMachines:      s.opMachines,
+		wire.OpMachineRevoke: s.opMachineRevoke,
 		wire.OpLocksShow:     s.opLocksShow,
 		wire.OpLocksRecord:   s.opLocksRecord,
 	}
@@ -87,7 +100,7 @@ func (s *Server) locked() bool {
 func (s *Server) opStatus(ctx context.Context, _ *client, _ *wire.Frame) (answer, error) {
 	st := agent.Status{
 		Running: !s.c.OneShot, Locked: s.locked(), Vault: s.hasVault(), PID: os.Getpid(),
-		Version: s.c.Build, Protocol: wire.Version, Memory: string(s.mem.Kind()), Grants: int(s.issued.Load()),
+		Version: s.c.Build, Protocol: wire.Version, Memory: string(s.mem.Kind()), Grants: int(s.issued.Load()), Remote: s.remoteStatus(ctx),
 	}
 	if !st.Locked {
 		s.state.leaseMu.Lock()
@@ -144,6 +157,9 @@ func (s *Server) put(ctx context.Context, c *client, f *wire.Frame, r *agent.Put
 	}
 	p.Before = recorded // the old version's tags are part of this record
 	note := c.record("secret_"+string(cmp.Or(r.Mode, agent.Upsert)), r.Ref.Space(), "WRITING", r.Reason, r.Ref)
+	if !r.Overwrite {
+		p.Seen = s.known(r.Ref)
+	}
 	err = s.gated(ctx, c, f, writing(r, verb), note, func(o *opened) (err error) {
 		info, err = o.vault.Put(ctx, r.Ref, value, p)
 		return s.similar(ctx, o, r.Ref, err)

@@ -78,6 +78,8 @@ type Server struct {
 	desk    page.Desk
 	pagesMu sync.Mutex
 	pages   map[string]*page.Page // by id, until somebody has waited for them
+	// admission is this machine's own request to be let in; pagesMu is over it.
+	admission *admission
 
 	clientsMu sync.Mutex
 	clients   map[*client]bool

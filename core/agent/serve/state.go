@@ -23,6 +23,7 @@ import (
 type opened struct {
 	vault *vault.Vault
 	store blob.Store
+	place *place
 	log   Log
 	mem   *lockmem.Arena
 }
@@ -130,13 +131,23 @@ func (s *Server) openVault(ctx context.Context, password secret.Value, mem *lock
 	if !s.hasVault() {
 		return nil, vault.ErrNoVault
 	}
-	store := s.c.Store(s.storePath())
+	store, err := s.place()
+	if err != nil {
+		return nil, err
+	}
+	if store.remote != nil && !s.hasStore() {
+		if err := s.reseed(ctx, store.remote, password); err != nil {
+			store.Close()
+			return nil, err
+		}
+	}
 	v, err := vault.Unlock(ctx, store, s.c.Home, password, vault.Options{Alloc: mem.Alloc})
 	if err != nil {
 		store.Close()
 		mem.Wipe()
 		return nil, s.incomplete(err)
 	}
+	store.release(v)
 	return s.withLog(v, store, mem)
 }
 
@@ -151,8 +162,12 @@ func (s *Server) incomplete(err error) error {
 }
 
 // withLog completes an open vault with its audit log.
-func (s *Server) withLog(v *vault.Vault, store blob.Store, mem *lockmem.Arena) (*opened, error) {
-	log, err := s.c.Audit(filepath.Join(s.c.Home, "audit"), v.AuditKeys())
+func (s *Server) withLog(v *vault.Vault, store *place, mem *lockmem.Arena) (*opened, error) {
+	return s.logged(v, store, filepath.Join(s.c.Home, "audit"), mem)
+}
+
+func (s *Server) logged(v *vault.Vault, store *place, dir string, mem *lockmem.Arena) (*opened, error) {
+	log, err := s.c.Audit(dir, v.AuditKeys())
 	if err != nil {
 		v.Close()
 		store.Close()
@@ -162,7 +177,7 @@ func (s *Server) withLog(v *vault.Vault, store blob.Store, mem *lockmem.Arena) (
 		}
 		return nil, err
 	}
-	return &opened{v, store, log, mem}, nil
+	return &opened{vault: v, store: store, place: store, log: log, mem: mem}, nil
 }
 
 // use returns the open vault, which stays open until done is called.

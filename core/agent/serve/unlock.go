@@ -32,6 +32,9 @@ func passwordArgs(f *wire.Frame, out any) (kind agent.PasswordKind, err error) {
 	switch kind = agent.PasswordKind(p.Password); kind {
 	case agent.PasswordTTY, agent.PasswordFile, agent.PasswordCommand, agent.PasswordStdin, agent.PasswordEnv:
 		return kind, nil
+	case agent.PasswordMachine:
+		return "", &agent.Error{Err: agent.ErrDenied, Message: fmt.Sprintf("%s: %v: it needs the master password, and there is a machine key", f.Op, agent.ErrDenied),
+			Advice: "a machine key reads secrets of one environment, for commands; nothing else"}
 	}
 	return "", fmt.Errorf("%s: %w: password from %q", f.Op, agent.ErrUsage, clean(p.Password))
 }
@@ -93,13 +96,16 @@ func (s *Server) try(password secret.Value, use func(secret.Value) error) (left 
 
 // opUnlock opens the vault with a password from a descriptor or, if it was put
 // there, from the keyring.
-func (s *Server) opUnlock(ctx context.Context, _ *client, f *wire.Frame) (answer, error) {
+func (s *Server) opUnlock(ctx context.Context, c *client, f *wire.Frame) (answer, error) {
 	var w wire.PasswordArgs
 	if err := args(f, &w); err != nil {
 		return answer{}, err
 	}
 	if w.Password == string(agent.PasswordKeyring) {
 		return answer{after: giveBack}, s.unlockRemembered(ctx, w.Args)
+	}
+	if w.Password == string(agent.PasswordMachine) && len(f.Files) > 0 {
+		return answer{}, s.unlockMachine(ctx, c, f.Files[0])
 	}
 	var t agent.TTLs
 	kind, err := passwordArgs(f, &t)

@@ -60,6 +60,19 @@ const (
 	OpImportOpen    = "import_open"
 	OpCatalogShow   = "catalog_show"
 	OpCatalogSet    = "catalog_set"
+
+	OpJoin          = "join"      // with the recovery kit and the password
+	OpJoinAsk       = "join_ask"  // asks a device of the vault to be let in
+	OpJoinWait      = "join_wait" // until it has answered
+	OpPush          = "push"      // puts a vault of this machine on a server
+	OpSync          = "sync"
+	OpDevices       = "devices"
+	OpRequests      = "requests" // devices that ask to be let in
+	OpDeviceApprove = "device_approve"
+	OpDeviceRevoke  = "device_revoke"
+	OpMachineNew    = "machine_new" // the agent writes the key to a descriptor
+	OpMachines      = "machines"
+	OpMachineRevoke = "machine_revoke"
 	OpLocksShow     = "locks_show"   // which third-party scanners are recorded
 	OpLocksRecord   = "locks_record" // needs the password
 )
@@ -70,6 +83,16 @@ type PageArgs struct {
 	Kind string          `json:"kind"`
 	ID   string          `json:"id,omitempty"`
 	Put  json.RawMessage `json:"put,omitempty"`
+}
+
+// A ServerArgs says which server is meant. Words, if there are any, are what its
+// key must be called.
+type ServerArgs struct {
+	URL   string `json:"server"`
+	CA    string `json:"ca,omitempty"` // PEM
+	Words string `json:"words,omitempty"`
+	Name  string `json:"name,omitempty"`  // of this device
+	Vault string `json:"vault,omitempty"` // hex, where no kit tells
 }
 
 // Shut answers the ops that make the agent forget its keys.

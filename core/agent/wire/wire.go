@@ -49,6 +49,7 @@ type Header struct {
 	Message string          `json:"message,omitempty"`
 	Hint    string          `json:"hint,omitempty"`
 	Similar []string        `json:"similar,omitempty"` // names close to one that was not found
+	Notice  string          `json:"notice,omitempty"`  // what the person should know beside the answer
 	Args    json.RawMessage `json:"args,omitempty"`
 	// Approve, in a request, is the kind of its first descriptor, on which there
 	// is a password to approve it; in an answer, the id of what needs approval.

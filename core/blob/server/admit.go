@@ -69,7 +69,7 @@ func admitPut(c *wire.Commit, next *manifest.Manifest) error {
 		switch {
 		case len(r.Data) > wire.MaxRecord:
 			return tooLarge(wire.MaxRecord)
-		case r.Kind < manifest.KindSlot || r.Kind > manifest.KindPrincipal:
+		case !manifest.Stored(r.Kind):
 			return invalid("a record of kind %d: made by a newer version of ov", r.Kind)
 		case manifest.Sum(r.Data) != manifest.Hash(r.Sum):
 			return invalid("a record's sum is not that of its data")

@@ -90,6 +90,14 @@ func Stamped(path string) time.Time {
 	return info.ModTime()
 }
 
+// Connect gives the copy its remote store, and releases it.
+func (s *Store) Connect(remote blob.Store) {
+	s.pulling.Lock()
+	s.remote = remote
+	s.pulling.Unlock()
+	s.Release()
+}
+
 // Release lets the remote store be asked from now on.
 func (s *Store) Release() {
 	s.mu.Lock()
@@ -231,7 +239,12 @@ func (s *Store) Manifest(ctx context.Context, seq uint64) ([]byte, error) {
 }
 
 // Close implements blob.Store.
-func (s *Store) Close() error { return errors.Join(s.remote.Close(), s.local.Close()) }
+func (s *Store) Close() error {
+	if s.remote == nil {
+		return s.local.Close()
+	}
+	return errors.Join(s.remote.Close(), s.local.Close())
+}
 
 // lie says what a remote store claims that cannot be.
 func lie(as error, format string, args ...any) error {

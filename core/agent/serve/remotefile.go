@@ -1,0 +1,107 @@
+package serve
+
+import (
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/blob/httpblob"
+)
+
+// remoteName is the file that says which server a vault is on; syncedName's
+// time is that of the last contact with it. Nothing in them is secret, and
+// nothing in them is believed: what the server says is verified.
+const (
+	remoteName = "remote"
+	syncedName = "synced"
+)
+
+// A remoteFile is where a vault's server is, and which key of it was pinned
+// when this device met it.
+type remoteFile struct {
+	URL   string `json:"url"`
+	Vault string `json:"vault"` // hex
+	Key   []byte `json:"server_key"`
+	CA    string `json:"ca,omitempty"` // PEM; instead of the system's roots
+}
+
+// readRemote returns nil for a vault that is on this machine alone.
+func readRemote(home string) (*remoteFile, error) {
+	b, err := os.ReadFile(filepath.Join(home, remoteName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("read which server the vault is on: %w", err)
+	}
+	r := &remoteFile{}
+	if json.Unmarshal(b, r) != nil || r.URL == "" || len(r.Vault) != 32 {
+		return nil, &agent.Error{Err: agent.ErrCorrupt, Message: fmt.Sprintf("read %s: %v", filepath.Join(home, remoteName), agent.ErrCorrupt),
+			Advice: `it says which server the vault is on: bring it back, or join again`}
+	}
+	return r, nil
+}
+
+// write puts r into home, whole or not at all.
+func (r *remoteFile) write(home string) error {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(home, "."+remoteName+"-*")
+	if err != nil {
+		return &agent.Error{Err: agent.ErrStorage, Message: "note which server the vault is on: " + err.Error()}
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(append(b, '\n'))
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), filepath.Join(home, remoteName))
+	}
+	if err != nil {
+		return &agent.Error{Err: agent.ErrStorage, Message: "note which server the vault is on: " + err.Error()}
+	}
+	return nil
+}
+
+// forgetRemote removes what says that there is a server.
+func forgetRemote(home string) error {
+	var errs []error
+	for _, name := range []string{remoteName, syncedName} {
+		if err := os.Remove(filepath.Join(home, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// id returns the vault's id.
+func (r *remoteFile) id() (id [16]byte) {
+	hex.Decode(id[:], []byte(r.Vault))
+	return id
+}
+
+// options are those of a store for who signs.
+func (r *remoteFile) options(signer httpblob.Signer) (httpblob.Options, error) {
+	o := httpblob.Options{URL: r.URL, Vault: r.id(), Signer: signer, ServerKey: r.Key}
+	if r.CA != "" {
+		o.RootCAs = x509.NewCertPool()
+		if !o.RootCAs.AppendCertsFromPEM([]byte(r.CA)) {
+			return o, &agent.Error{Err: agent.ErrUsage, Message: "the server's CA: no certificate in PEM"}
+		}
+	}
+	return o, nil
+}
+
+// connect returns the store of the server for who signs.
+func (r *remoteFile) connect(signer httpblob.Signer) (*httpblob.Store, error) {
+	o, err := r.options(signer)
+	if err != nil {
+		return nil, err
+	}
+	return httpblob.New(o)
+}
