@@ -268,3 +268,28 @@ func TestRemember(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An agent whose home is gone, unlocked or not, ends by itself.
+func TestHomeIsGone(t *testing.T) {
+	for _, unlocked := range []bool{false, true} {
+		r := newRig(t, func(c *Config) { c.Look = time.Millisecond })
+		c := r.init(t, "TOKEN")
+		if !unlocked {
+			if err := c.Lock(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+		if _, err := c.Status(t.Context()); err != nil {
+			t.Errorf("it ended with its home there: %v", err)
+		}
+		if err := os.RemoveAll(r.home); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-r.done:
+		case <-time.After(30 * time.Second):
+			t.Fatal("it goes on without its home")
+		}
+	}
+}

@@ -4,8 +4,10 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -54,6 +56,7 @@ type Config struct {
 	Relock   func()                                       // replaces this process once its keys are gone; nil: it stays
 	Now      func() time.Time                             // nil: time.Now
 	Around   func(Actor) string                           // the coding agent that a client works for; nil: looks for one
+	Look     time.Duration                                // how often the home is looked for; 0: every minute
 }
 
 // A Server is one agent.
@@ -129,6 +132,7 @@ func New(c Config) *Server {
 // ended.
 func (s *Server) Serve(l *net.UnixListener) error {
 	defer context.AfterFunc(s.ctx, func() { l.Close() })()
+	go s.lookForHome()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for {
@@ -153,6 +157,25 @@ func (s *Server) Serve(l *net.UnixListener) error {
 			defer func() { <-s.seats }()
 			s.ServeConn(conn)
 		})
+	}
+}
+
+// lookForHome ends the agent when its home is gone: nobody will ask for what was
+// in it.
+func (s *Server) lookForHome() {
+	tick := time.NewTicker(cmp.Or(s.c.Look, time.Minute))
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if _, err := os.Lstat(s.c.Home); errors.Is(err, fs.ErrNotExist) {
+			s.forget(false)
+			s.stop()
+			return
+		}
 	}
 }
 
