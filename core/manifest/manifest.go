@@ -232,15 +232,16 @@ func (m *Manifest) Device(id DeviceID) (ed25519.PublicKey, bool) {
 
 // Follows reports whether data, the stored form of m, may come after prev,
 // whose stored form is prevData: the next number, chained, signed by a device
-// that prev lists or enrolled with the password of a slot that prev lists, and
-// with a floor that is not lower.
+// that prev lists under the same key, or one that is enrolled, or given another
+// key, with the password of a slot that prev lists; and with a floor that is not
+// lower.
 func (m *Manifest) Follows(data []byte, prev *Manifest, prevData []byte) bool {
 	if m.Vault != prev.Vault || m.Seq != prev.Seq+1 || m.Prev != Chain(prevData) || m.Floor < prev.Floor {
 		return false
 	}
 	was, known := prev.Device(m.Signer)
-	if is, _ := m.Device(m.Signer); known {
-		return bytes.Equal(was, is)
+	if is, _ := m.Device(m.Signer); known && bytes.Equal(was, is) {
+		return true
 	}
 	outer := lp.NewReader(data[1:])
 	body, _, auth := outer.Field(), outer.Field(), outer.Field()

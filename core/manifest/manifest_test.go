@@ -93,7 +93,7 @@ func TestAttack08Stranger(t *testing.T) {
 		{"a device that lists itself", next(enrol), stranger, nil, true, false},
 		{"a device that lists itself, with the password", next(enrol), stranger, password, true, true},
 		{"a known device under another key", next(func(m *Manifest) { m.Devices[0].Key = [32]byte(strangerPub) }), stranger, nil, true, false},
-		{"the same, with the password", next(func(m *Manifest) { m.Devices[0].Key = [32]byte(strangerPub) }), stranger, password, true, false},
+		{"the same, with the password", next(func(m *Manifest) { m.Devices[0].Key = [32]byte(strangerPub) }), stranger, password, true, true},
 		{"its own password's slot", next(func(m *Manifest) {
 			enrol(m)
 			m.Slots[0].Auth = [32]byte(public(own))

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/ed25519"
+	"crypto/hmac"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ type device struct {
 	vault     seal.VaultID
 	id        seal.DeviceID
 	secretKey []byte
-	sign      [][]byte // boxes of the signing key; two while the vault key is being rotated
+	sign      [][]byte // boxes of the signing key; more than one while the keys are being rotated
 }
 
 // newDevice makes the keys of a device; the signing key is not sealed yet.
@@ -52,16 +53,42 @@ func (d *device) sealSign(vk []byte, key ed25519.PrivateKey) []byte {
 
 // openSign returns the signing key.
 func (d *device) openSign(vk []byte) (ed25519.PrivateKey, error) {
+	keys := d.openSigns(vk)
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("open device key: %w", ErrTampered)
+	}
+	for _, k := range keys[1:] {
+		clear(k)
+	}
+	return keys[0], nil
+}
+
+// openSigns returns every signing key that vk opens: the present one first, and
+// the one of before while a rotation is not at its end.
+func (d *device) openSigns(vk []byte) []ed25519.PrivateKey {
 	sub := seal.Subkey(vk, string(seal.FieldDevice))
 	defer clear(sub)
+	var keys []ed25519.PrivateKey
 	for _, box := range d.sign {
 		seed, err := seal.OpenBox(sub, d.place(), seal.FieldDevice, box)
 		if err == nil && len(seed) == ed25519.SeedSize {
-			defer clear(seed)
-			return ed25519.NewKeyFromSeed(seed), nil
+			keys = append(keys, ed25519.NewKeyFromSeed(seed))
+			clear(seed)
 		}
 	}
-	return nil, fmt.Errorf("open device key: %w", ErrTampered)
+	return keys
+}
+
+// vouches reports whether this device made the MAC of what was seen last.
+func (d *device) vouches(vk []byte, last mark, vaultMAC []byte) bool {
+	found := false
+	for _, key := range d.openSigns(vk) {
+		sub := seal.Subkey(key.Seed(), "seen")
+		found = found || hmac.Equal(vaultMAC, mac(sub, last.body()))
+		clear(sub)
+		clear(key)
+	}
+	return found
 }
 
 func (d *device) wipe() { clear(d.secretKey) }

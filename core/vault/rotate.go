@@ -2,6 +2,8 @@ package vault
 
 import (
 	"context"
+	"crypto/ed25519"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -15,9 +17,11 @@ import (
 // once, with every space. Other processes that hold the old keys get ErrRotated
 // and unlock again. Other devices, machines and members are let in again by hand.
 //
-// The device's signing key lies in a file and not in the store. It is sealed
-// under both vault keys before the commit and under the new one alone after
-// it, so a crash in between leaves a vault that opens.
+// The device gets a new signing key as well, which the password vouches for. It
+// lies in a file and not in the store: before the commit that holds the new key
+// under the new vault key and the old one under both (what was seen last bears
+// its mark), and after it the new one alone, so a crash in between leaves a vault
+// that opens.
 func (v *Vault) Rotate(ctx context.Context, password secret.Value, before Before) error {
 	dev, by, err := v.authenticate(ctx, password)
 	if err != nil {
@@ -35,16 +39,23 @@ func (v *Vault) Rotate(ctx context.Context, password secret.Value, before Before
 	if err := v.reload(ctx); err != nil {
 		return fmt.Errorf("rotate keys: %w", err)
 	}
-	vk := seal.NewKey(seal.KeySize)
-	defer clear(vk)
-	if err := v.rotate(ctx, dev, by, vk, before); err != nil {
+	fresh := freshKeys{vk: seal.NewKey(seal.KeySize), sign: ed25519.NewKeyFromSeed(seal.NewKey(ed25519.SeedSize))}
+	defer clear(fresh.vk)
+	defer clear(fresh.sign)
+	if err := v.rotate(ctx, dev, by, fresh, before); err != nil {
 		return fmt.Errorf("rotate keys: %w", err)
 	}
 	return nil
 }
 
-func (v *Vault) rotate(ctx context.Context, dev *device, by slotKey, vk []byte, before Before) error {
-	c, err := v.resealAll(ctx, dev, by, vk, before)
+// freshKeys are what a rotation puts in the place of the old ones.
+type freshKeys struct {
+	vk   []byte
+	sign ed25519.PrivateKey
+}
+
+func (v *Vault) rotate(ctx context.Context, dev *device, by slotKey, fresh freshKeys, before Before) error {
+	c, err := v.resealAll(ctx, dev, by, fresh, before)
 	if err != nil {
 		return err
 	}
@@ -54,11 +65,12 @@ func (v *Vault) rotate(ctx context.Context, dev *device, by slotKey, vk []byte, 
 	if err := v.st.Commit(ctx, c); err != nil {
 		return storeError("write", err)
 	}
+	v.signRequestsWith(fresh.sign)
 	next, err := v.load(ctx)
 	if err != nil {
 		return err
 	}
-	if err := v.rekey(ctx, dev, next, vk); err != nil {
+	if err := v.rekey(ctx, dev, next, fresh); err != nil {
 		return err
 	}
 	dev.sign = dev.sign[:1]
@@ -66,7 +78,8 @@ func (v *Vault) rotate(ctx context.Context, dev *device, by slotKey, vk []byte, 
 }
 
 // resealAll builds the commit that replaces everything.
-func (v *Vault) resealAll(ctx context.Context, dev *device, by slotKey, vk []byte, before Before) (blob.Commit, error) {
+func (v *Vault) resealAll(ctx context.Context, dev *device, by slotKey, fresh freshKeys, before Before) (blob.Commit, error) {
+	vk := fresh.vk
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	if v.keys == nil {
@@ -96,12 +109,14 @@ func (v *Vault) resealAll(ctx context.Context, dev *device, by slotKey, vk []byt
 			return blob.Commit{}, err
 		}
 	}
-	if err := t.resealBlobs(ctx, vk); err != nil {
+	if err := t.resealBlobs(ctx, fresh); err != nil {
 		return blob.Commit{}, err
 	}
 	t.putList(vk, envs)
-	dev.sign = [][]byte{dev.sealSign(vk, v.keys.device), dev.sealSign(v.keys.vk, v.keys.device)}
-	c, _, err := t.finish(nil)
+	i := slices.IndexFunc(t.next.Devices, func(d seal.Device) bool { return d.ID == v.device })
+	copy(t.next.Devices[i].Key[:], fresh.sign.Public().(ed25519.PublicKey))
+	dev.sign = [][]byte{dev.sealSign(vk, fresh.sign), dev.sealSign(vk, v.keys.device), dev.sealSign(v.keys.vk, v.keys.device)}
+	c, _, err := t.finishAs(fresh.sign, by.master)
 	return c, err
 }
 
@@ -149,7 +164,8 @@ func (t *tx) resealVersion(ctx context.Context, e seal.Env, old, k *seal.EnvKey,
 
 // resealBlobs seals the documents anew, and adds the audit key that ends to
 // those of before.
-func (t *tx) resealBlobs(ctx context.Context, vk []byte) error {
+func (t *tx) resealBlobs(ctx context.Context, fresh freshKeys) error {
+	vk := fresh.vk
 	var ended []byte
 	for _, k := range t.v.keys.audit {
 		ended = append(ended, k...)
@@ -172,6 +188,9 @@ func (t *tx) resealBlobs(ctx context.Context, vk []byte) error {
 		return err
 	}
 	r.Devices = slices.DeleteFunc(r.Devices, func(d rosterDevice) bool { return d.ID != t.v.Device() })
+	for i := range r.Devices {
+		r.Devices[i].Key = hex.EncodeToString(fresh.sign.Public().(ed25519.PublicKey))
+	}
 	t.people, r.Principals = r, nil
 	err = t.putRoster(vk)
 	t.people = nil // finish has the old key
@@ -179,7 +198,7 @@ func (t *tx) resealBlobs(ctx context.Context, vk []byte) error {
 }
 
 // rekey makes next the state, under the new vault key, and zeroes the old keys.
-func (v *Vault) rekey(ctx context.Context, dev *device, next *state, vk []byte) error {
+func (v *Vault) rekey(ctx context.Context, dev *device, next *state, fresh freshKeys) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.keys == nil {
@@ -187,9 +206,9 @@ func (v *Vault) rekey(ctx context.Context, dev *device, next *state, vk []byte) 
 	}
 	old := v.keys
 	v.keys = newKeyring(old.alloc)
-	v.keys.vk = v.keys.keep(slices.Clone(vk))
+	v.keys.vk = v.keys.keep(slices.Clone(fresh.vk))
 	v.keys.seen = v.keys.keep(seal.DeviceSubkey(dev.secretKey, v.vault, "seen"))
-	v.setDevice(slices.Clone(old.device), nil)
+	v.setDevice(slices.Clone(fresh.sign), nil)
 	v.keyMu.Lock() // whoever signed a request with the old copy is done
 	old.wipe()
 	v.keyMu.Unlock()

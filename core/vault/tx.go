@@ -2,6 +2,7 @@ package vault
 
 import (
 	"cmp"
+	"crypto/ed25519"
 	"fmt"
 	"slices"
 
@@ -169,6 +170,11 @@ func (t *tx) putBlob(vk []byte, name string, plain []byte) {
 // finish seals the list if it changed, and signs the manifest. It returns the
 // commit and the tree that it leads to.
 func (t *tx) finish(master *seal.Master) (blob.Commit, *manifest.Forest, error) {
+	return t.finishAs(t.v.keys.device, master)
+}
+
+// finishAs is finish with the manifest signed by another key of this device.
+func (t *tx) finishAs(device ed25519.PrivateKey, master *seal.Master) (blob.Commit, *manifest.Forest, error) {
 	if t.envs != nil {
 		t.putList(t.v.keys.vk, t.envs)
 	}
@@ -192,7 +198,7 @@ func (t *tx) finish(master *seal.Master) (blob.Commit, *manifest.Forest, error) 
 		m.Purged = append(m.Purged, seal.Purged{Kind: k.Kind, ID: k.ID, Version: k.Version})
 	}
 	return blob.Commit{
-		Base: s.head.Seq, Seq: m.Seq, Manifest: seal.SignManifest(m, t.v.keys.device, master),
+		Base: s.head.Seq, Seq: m.Seq, Manifest: seal.SignManifest(m, device, master),
 		Put: t.put, Purge: t.purge, Reset: t.reset,
 	}, forest, nil
 }

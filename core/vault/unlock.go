@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"crypto/hmac"
 	"errors"
 	"fmt"
 	"time"
@@ -63,7 +62,7 @@ func unlock(ctx context.Context, st blob.Store, dir string, password secret.Valu
 	if err := v.openDevice(dev, loaded, ours); err != nil {
 		return nil, err
 	}
-	if !o.AcceptRollback && !hmac.Equal(vaultMAC, mac(v.keys.mark, last.body())) {
+	if !o.AcceptRollback && !dev.vouches(v.keys.vk, last, vaultMAC) {
 		return nil, fmt.Errorf("check what was seen: %w", ErrRollback)
 	}
 	if err := v.adopt(ctx, loaded); err != nil {

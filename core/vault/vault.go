@@ -197,6 +197,16 @@ func (v *Vault) Derive(label string) []byte {
 	return seal.Subkey(v.keys.base(), "derive/"+label)
 }
 
+// signRequestsWith has requests signed by another key, from the moment at which
+// the server knows it.
+func (v *Vault) signRequestsWith(key ed25519.PrivateKey) {
+	v.keyMu.Lock()
+	defer v.keyMu.Unlock()
+	if v.requests != nil { // not closed meanwhile
+		v.requests = key
+	}
+}
+
 // setDevice keeps the device's signing key, for manifests and for requests.
 func (v *Vault) setDevice(key ed25519.PrivateKey, keyed func(*Vault)) {
 	v.keys.setDevice(key)
