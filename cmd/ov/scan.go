@@ -78,7 +78,7 @@ func (c *cli) scan(ctx context.Context, f scanFlags, paths []string) error {
 		}
 	}
 	o := walk.Options{Key: base.Key, NoIgnore: f.noIgnore, Binary: f.binary, MaxSize: f.maxSize, Depth: f.depth, Progress: c.progress()}
-	if o.Rules, err = c.scanRules(f.level, home); err != nil {
+	if o.Rules, err = c.scanRules(f.level, home, f.vault); err != nil {
 		return err
 	}
 	var look *vaultLook
@@ -129,7 +129,7 @@ func (f *scanFlags) check(paths []string) (scan.Tier, error) {
 
 // scanRules compiles the scanners of the level: the built-in rules, the rule
 // files, the installed modules, as ov run has them.
-func (c *cli) scanRules(level, home string) (*rule.Set, error) {
+func (c *cli) scanRules(level, home string, vault bool) (*rule.Set, error) {
 	m := maskFlags{lanes: "all", level: level}
 	o, err := m.options(c, home)
 	if err != nil || o.Level == scan.Known {
@@ -137,7 +137,9 @@ func (c *cli) scanRules(level, home string) (*rule.Set, error) {
 	}
 	// What a module fails on is a finding, whatever the policy says of output: no agent is asked.
 	report := c.scannerFailures(&ledger{})
-	all, err := c.scannerStore(home).Scanners(func(string) wasmhost.Options { return wasmhost.Options{Report: report} })
+	store := c.scannerStore(home)
+	store.Vouched = vault // or else nobody has looked at the lock file
+	all, err := store.Scanners(func(string) wasmhost.Options { return wasmhost.Options{Report: report} })
 	if err != nil {
 		return nil, hinted{err, `"ov scanner verify" says more`}
 	}

@@ -102,9 +102,7 @@ func (c *cli) checkInstalled(home string) (modules, files int, err error) {
 		return 0, 0, err
 	}
 	for _, e := range all {
-		if _, bad := store.Verify(e); bad != nil {
-			err = errors.Join(err, bad)
-		}
+		err = errors.Join(err, store.VerifyCode(e))
 	}
 	added, bad := c.ruleFolder(home).Load()
 	return len(all), len(added), errors.Join(err, bad)
@@ -123,8 +121,7 @@ func (c *cli) scannerVerifyCmd() *cobra.Command {
 			}
 			var bad []error
 			for _, e := range all {
-				_, err := store.Verify(e)
-				if err != nil {
+				if err := store.VerifyCode(e); err != nil {
 					bad = append(bad, err)
 					c.printf("FAIL %s\n", e.Name)
 					continue

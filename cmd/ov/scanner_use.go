@@ -21,6 +21,7 @@ func (c *cli) thirdParty(ctx context.Context, client *agent.Client, home string,
 		return nil, nil
 	}
 	store := c.scannerStore(home)
+	store.Vouched = true // no value comes, and no output, before the gate has compared the lock file
 	installed, err := store.List()
 	if err != nil {
 		return nil, hinted{err, `"ov scanner verify" says more; masking does not start without the scanners`}

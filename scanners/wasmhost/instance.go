@@ -57,7 +57,8 @@ const (
 type program struct {
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
-	kept     *cacheUse // nil without a cache
+	kept     *kept // nil if no code is kept
+	cache    wazero.CompilationCache
 	metered  bool
 }
 
@@ -71,41 +72,38 @@ func (s *Scanner) compile() (*program, error) {
 	if s.options.Interpreter {
 		config = settings(wazero.NewRuntimeConfigInterpreter())
 	}
-	var kept *cacheUse
-	if !s.options.Unmetered && !s.options.Interpreter {
-		kept = s.options.Cache.open(s.wasm, s.manifest.MemoryPages)
+	p := &program{metered: !s.options.Unmetered}
+	if k := s.keep(); k != nil {
+		if p.cache = k.engine.open(); p.cache != nil {
+			p.kept, config = k, config.WithCompilationCache(p.cache)
+		}
 	}
-	if kept != nil {
-		config = config.WithCompilationCache(kept.store)
-	}
-	code, err := s.code(ctx, kept)
+	code, err := s.code(ctx, p.kept)
 	if err != nil {
-		kept.done(nil)
-		kept.close()
 		return nil, err
 	}
-	r := wazero.NewRuntimeWithConfig(ctx, config.WithMemoryLimitPages(uint32(s.manifest.MemoryPages)))
-	p := &program{runtime: r, kept: kept, metered: !s.options.Unmetered}
-	if err = s.imports(ctx, r); err == nil {
-		p.compiled, err = r.CompileModule(ctx, code)
+	p.runtime = wazero.NewRuntimeWithConfig(ctx, config.WithMemoryLimitPages(uint32(s.manifest.MemoryPages)))
+	if err = s.imports(ctx, p.runtime); err == nil {
+		p.compiled, err = p.runtime.CompileModule(ctx, code)
 	}
 	if err != nil {
-		kept.done(nil)
 		p.close()
 		return nil, fmt.Errorf("compile module: %w", err)
 	}
-	kept.done(code)
+	if p.kept != nil {
+		p.kept.metered = code
+	}
 	return p, nil
 }
 
 // code returns what to compile. The module is validated as it came, so that no
 // index in it can come to mean something that metering adds, and metered then.
-func (s *Scanner) code(ctx context.Context, kept *cacheUse) ([]byte, error) {
+func (s *Scanner) code(ctx context.Context, kept *kept) ([]byte, error) {
 	switch {
 	case s.options.Unmetered:
 		return s.wasm, nil
-	case kept != nil && kept.hit != nil:
-		return kept.hit.Metered, nil
+	case kept != nil && kept.metered != nil:
+		return kept.metered, nil
 	}
 	if err := validate(ctx, s.wasm); err != nil {
 		return nil, err
@@ -149,7 +147,9 @@ func (s *Scanner) imports(ctx context.Context, r wazero.Runtime) error {
 
 func (p *program) close() error {
 	err := p.runtime.Close(context.Background())
-	p.kept.close()
+	if p.cache != nil {
+		err = errors.Join(err, p.cache.Close(context.Background()))
+	}
 	return err
 }
 

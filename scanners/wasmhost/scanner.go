@@ -20,7 +20,12 @@ type Options struct {
 	FailOpen bool             // let a window pass when the module fails on it
 	Report   func(Failure)    // told of each failure; may be called concurrently
 	Log      func(l, c int32) // serves the import ov.log, which is refused if nil
-	Cache    *Cache           // of compiled code, for large modules
+
+	// Keep has Code return what a large module is compiled to. Code hands that in
+	// again, vouching for it: it runs as machine code. An error, or code of another
+	// module or engine, has the module compiled anew.
+	Keep bool
+	Code func() ([]byte, error)
 
 	Interpreter bool // run on the slow engine, to compare
 	Unmetered   bool // do not meter, to compare; never for a module that is not trusted
@@ -115,6 +120,9 @@ func (s *Scanner) fetch() error {
 
 // Manifest returns what the module says about itself.
 func (s *Scanner) Manifest() *manifest.Manifest { return s.manifest }
+
+// Options returns how the module is run.
+func (s *Scanner) Options() Options { return s.options }
 
 // Rules returns the module's rules, and one more, without keywords, that marks
 // failures. A module in stream mode has no keywords: see NewWriter.

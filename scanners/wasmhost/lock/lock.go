@@ -40,17 +40,23 @@ type Entry struct {
 	Name     string             `json:"name"`
 	SHA256   string             `json:"sha256"`
 	Size     int                `json:"size"`
-	Key      string             `json:"key,omitempty"` // ed25519 public key that later versions must be signed with
+	Key      string             `json:"key,omitempty"`  // ed25519 public key that later versions must be signed with
+	Code     string             `json:"code,omitempty"` // sha256 of what a large module was compiled to
 	Manifest *manifest.Manifest `json:"manifest"`
 }
 
 // A Store is a folder of modules and its lock file. Attest, if set, is shown the
 // lock file's bytes whenever they are read (nil: there is no such file) and may
 // refuse them; Record is asked before new ones are written.
+//
+// With Vouched, large modules start from the machine code that they were compiled
+// to when they were installed. It is for programs in which nothing is masked
+// before the vault has said that the lock file is the one that it recorded.
 type Store struct {
-	Dir    string
-	Attest func(lock []byte) error
-	Record func(lock []byte) error
+	Dir     string
+	Attest  func(lock []byte) error
+	Record  func(lock []byte) error
+	Vouched bool
 }
 
 type file struct {
@@ -105,7 +111,7 @@ type Signed struct {
 // Add installs a module that compiles and starts, or a new version of one. With a
 // key that is pinned, or is to be, the signature must verify.
 func (s *Store) Add(wasm []byte, sig Signed) (Entry, error) {
-	sc, err := wasmhost.Load(wasm, wasmhost.Options{})
+	sc, err := wasmhost.Load(wasm, wasmhost.Options{Keep: true})
 	if err != nil {
 		return Entry{}, err
 	}
@@ -140,7 +146,11 @@ func (s *Store) Add(wasm []byte, sig Signed) (Entry, error) {
 			return Entry{}, fmt.Errorf("module %q: %w", e.Name, err)
 		}
 	}
-	return e, s.write(slices.Insert(all, i, e), func() error { return replace(s.path(e.Name), wasm) })
+	code := sc.Code()
+	if code != nil {
+		e.Code = digest(code)
+	}
+	return e, s.write(slices.Insert(all, i, e), func() error { return s.put(e.Name, wasm, code) })
 }
 
 // Remove uninstalls a module.
@@ -161,10 +171,7 @@ func (s *Store) Remove(name string) error {
 	if err := s.write(slices.Delete(all, i, i+1), func() error { return nil }); err != nil {
 		return err
 	}
-	if err := os.Remove(s.path(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
+	return errors.Join(gone(os.Remove(s.path(name))), gone(os.Remove(s.codePath(name))))
 }
 
 // Verify reads an entry's file and holds it against the lock.
@@ -193,7 +200,11 @@ func (s *Store) Scanners(options func(name string) wasmhost.Options) ([]*wasmhos
 	}
 	var scanners []*wasmhost.Scanner
 	for _, e := range all {
-		sc, err := wasmhost.Lazy(e.Manifest, func() ([]byte, error) { return s.Verify(e) }, options(e.Name))
+		o := options(e.Name)
+		if e.Code != "" && s.Vouched {
+			o.Code = func() ([]byte, error) { return s.code(e) }
+		}
+		sc, err := wasmhost.Lazy(e.Manifest, func() ([]byte, error) { return s.Verify(e) }, o)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %q: %w", ErrLock, e.Name, err)
 		}
