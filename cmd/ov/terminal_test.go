@@ -32,6 +32,13 @@ func need(t *testing.T, programs ...string) {
 	}
 }
 
+// ifThere skips a test of a program that is one more of its kind, and that few machines have.
+func (p *pane) ifThere(program string) {
+	if _, err := exec.LookPath(program); err != nil {
+		p.t.Skipf("%s is not installed; vim and bash stand for its kind", program)
+	}
+}
+
 func newPane(t *testing.T, w *world) *pane {
 	need(t, "tmux", "bash")
 	dir, err := os.MkdirTemp("", "ov") // short: a socket's path must be
@@ -203,6 +210,39 @@ func TestAtATerminal(t *testing.T) {
 		p.await("> [REDACTED:CANARY]")
 		p.cooked("1")
 	}, "diff")
+	script("htop", func(p *pane) {
+		p.ifThere("htop")
+		p.run("ov run -- env HTOPRC=/dev/null htop -d 5")
+		p.await("Load average")
+		p.await("F10")
+		p.tmux("resize-window", "-x", "90", "-y", "20")
+		p.until("fits the new size", func(s string) bool { return strings.Contains(s, "F10") && len(strings.Split(s, "\n")) <= 21 })
+		p.keys("F2") // its setup, and back
+		p.await("Categories")
+		p.keys("Escape")
+		p.until("is back", func(s string) bool { return !strings.Contains(s, "Categories") && strings.Contains(s, "F10") })
+		p.keys("q")
+		p.cooked("0")
+		p.tmux("resize-window", "-x", "100", "-y", "30")
+	})
+	script("zsh", func(p *pane) {
+		p.ifThere("zsh")
+		p.run("SHELL=$(command -v zsh) PS1='z> ' ov run -- zsh -f -i")
+		p.await("z>")
+		p.text("echo first $CANARY end")
+		p.await("first [REDACTED:CANARY] end")
+		p.keys("Up") // its own line editor
+		p.await("z> echo first $CANARY end")
+		p.keys("C-a", "C-k")
+		p.text("sleep 1000")
+		time.Sleep(300 * time.Millisecond)
+		p.keys("C-z")
+		p.await("suspended")
+		p.text("jobs; kill %1; wait; echo job $?")
+		p.await("terminated")
+		p.text("exit 6")
+		p.cooked("6")
+	})
 	script("ssh", func(p *pane) {
 		p.run("ov run -- ssh -V")
 		p.await("OpenSSH")
