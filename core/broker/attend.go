@@ -170,6 +170,7 @@ func (s *stream) passAll() error {
 	if err := s.open(); err != nil {
 		return err
 	}
+	s.sink.gather()
 	_, err = s.mask.Write(first[:n])
 	clear(first)
 	if err != nil {
@@ -178,7 +179,7 @@ func (s *stream) passAll() error {
 	if _, err := s.mask.ReadFrom(s.pipe); err != nil {
 		return err
 	}
-	return s.mask.Close()
+	return cmp.Or(s.mask.Close(), s.sink.flush())
 }
 
 // readSome reads once, what there is.
@@ -192,10 +193,11 @@ func readSome(r io.Reader, b []byte) (n int, err error) {
 // open makes the masker: the one way by which a byte reaches the sink.
 func (s *stream) open() error {
 	set, err := s.set()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case s.frames:
+	}
+	s.pipe = &flushing{s.pipe, s.sink}
+	if s.frames {
 		s.mask = redact.NewFrames(s.sink, set)
 		return nil
 	}
@@ -211,20 +213,6 @@ func closePipe(r io.Reader) {
 	if c, ok := r.(io.Closer); ok {
 		c.Close()
 	}
-}
-
-// sink remembers its own failure, so that it is told from one of masking.
-type sink struct {
-	dst io.Writer
-	err error
-}
-
-func (s *sink) Write(b []byte) (int, error) {
-	n, err := s.dst.Write(b)
-	if err != nil {
-		s.err = err
-	}
-	return n, err
 }
 
 // counts sums what was masked on both streams, by name, lane and rule, behind
