@@ -69,8 +69,9 @@ func TestAttack10Canaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	unlock(t, home, password, agent.TTLs{})
-	canaries := []string{"CANARY_NAME_q7", "CANARY_MOVED_q7", "canary-value/q7+Zz", "canary-tag-q7", testPassword(), "canary-policy-q7", canaryPIN}
-	operations := canaryOperations(t, home, password)
+	run := canaryRun{t: t, mark: fmt.Sprintf("q%x", begun.UnixNano()), home: home, password: password}
+	canaries := []string{run.name(), run.moved(), run.value(), run.tag(), run.policy(), testPassword(), canaryPIN}
+	operations := run.operations()
 	if operations < 200 {
 		t.Errorf("%d operations only", operations)
 	}
@@ -84,7 +85,7 @@ func TestAttack10Canaries(t *testing.T) {
 	// The search would find one, wherever it begins in a longer text.
 	control := filepath.Join(home, "control")
 	for shift := range 3 {
-		text := base64.StdEncoding.EncodeToString([]byte("xyz"[:shift] + "canary-value/q7+Zz and more"))
+		text := base64.StdEncoding.EncodeToString([]byte("xyz"[:shift] + run.value() + " and more"))
 		if err := os.WriteFile(control, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +93,7 @@ func TestAttack10Canaries(t *testing.T) {
 			t.Errorf("the search finds %q", found)
 		}
 	}
-	t.Logf("attack 10: %d operations, %d canaries in %d spellings, %d files: none found", operations, len(canaries), len(spelled("canary-value/q7+Zz")), searched)
+	t.Logf("attack 10: %d operations, %d canaries in %d spellings, %d files: none found", operations, len(canaries), len(spelled(run.value())), searched)
 }
 
 // searchCanaries looks for them in the files of home, and in those of the
@@ -112,7 +113,10 @@ func searchCanaries(home string, begun time.Time, password string, canaries []st
 				return nil // of somebody else's, gone meanwhile
 			}
 			searched++
-			for _, c := range canaries {
+			for i, c := range canaries {
+				if root != home && i >= len(canaries)-2 {
+					break // the password and the PIN are not this run's alone
+				}
 				if slices.ContainsFunc(spelled(c), func(form []byte) bool { return bytes.Contains(b, form) }) {
 					found = append(found, path+": "+c)
 				}
@@ -123,12 +127,25 @@ func searchCanaries(home string, begun time.Time, password string, canaries []st
 	return found, searched
 }
 
-// canaryOperations does what can be done with canaries and counts it.
-func canaryOperations(t *testing.T, home, password string) (n int) {
+// A canaryRun has canaries of its own: other tests use the temporary folder, too.
+type canaryRun struct {
+	t                    *testing.T
+	mark, home, password string
+}
+
+func (r canaryRun) name() string   { return "CANARY_NAME_" + r.mark }
+func (r canaryRun) moved() string  { return "CANARY_MOVED_" + r.mark }
+func (r canaryRun) value() string  { return "canary-value/" + r.mark + "+Zz" }
+func (r canaryRun) tag() string    { return "canary-tag-" + r.mark }
+func (r canaryRun) policy() string { return "canary-policy-" + r.mark }
+
+// operations does what can be done with canaries and counts it.
+func (r canaryRun) operations() (n int) {
+	t := r.t
 	t.Helper()
-	c, fresh := newClient(t, home, ""), newClient(t, home, password)
-	name, moved := ref("CANARY_NAME_q7"), ref("CANARY_MOVED_q7")
-	value := func() secret.Value { return secret.New([]byte("canary-value/q7+Zz")) }
+	c, fresh := newClient(t, r.home, ""), newClient(t, r.home, r.password)
+	name, moved := ref(r.name()), ref(r.moved())
+	value := func() secret.Value { return secret.New([]byte(r.value())) }
 	did := func(err error) {
 		t.Helper()
 		if n++; err != nil {
@@ -141,30 +158,30 @@ func canaryOperations(t *testing.T, home, password string) (n int) {
 			t.Fatal("what must fail did not")
 		}
 	}
-	run := agent.GrantRequest{Kind: agent.GrantRun, Executable: "/bin/true", Argv: []string{"true", "canary-value/q7+Zz"}, Dir: "/", Refs: []secret.Ref{name},
-		ExtraEnv: []string{"X=canary-value/q7+Zz"}, Inherited: []string{"Y=canary-value/q7+Zz"}}
+	asked := agent.GrantRequest{Kind: agent.GrantRun, Executable: "/bin/true", Argv: []string{"true", r.value()}, Dir: "/", Refs: []secret.Ref{name},
+		ExtraEnv: []string{"X=" + r.value()}, Inherited: []string{"Y=" + r.value()}}
 	use := func(q agent.GrantRequest) {
 		t.Helper()
 		g, err := c.Grant(t.Context(), q)
 		did(err)
 		g.Wipe()
-		did(c.Complete(t.Context(), agent.Completion{GrantID: g.ID, Masked: []agent.Count{{Name: "CANARY_NAME_q7", Lane: "exact", N: 3}}}))
+		did(c.Complete(t.Context(), agent.Completion{GrantID: g.ID, Masked: []agent.Count{{Name: r.name(), Lane: "exact", N: 3}}}))
 	}
 	for range 10 {
-		_, err := c.Put(t.Context(), agent.PutRequest{Ref: name, Value: value(), Tags: []string{"canary-tag-q7"}})
+		_, err := c.Put(t.Context(), agent.PutRequest{Ref: name, Value: value(), Tags: []string{r.tag()}})
 		did(err)
 		_, err = c.Put(t.Context(), agent.PutRequest{Ref: name, Value: value(), Mode: agent.CreateOnly})
 		failed(err)
-		use(run)
+		use(asked)
 		use(agent.GrantRequest{Kind: agent.GrantMask, App: name.App, Env: name.Env})
-		use(agent.GrantRequest{Kind: agent.GrantSession, Dir: "/", Executable: "/bin/sh", Argv: []string{"sh"}, Refs: run.Refs})
+		use(agent.GrantRequest{Kind: agent.GrantSession, Dir: "/", Executable: "/bin/sh", Argv: []string{"sh"}, Refs: asked.Refs})
 		_, err = c.List(t.Context(), name.App, name.Env, "CANARY")
 		did(err)
 		_, err = c.Info(t.Context(), name)
 		did(err)
 		versions, err := c.History(t.Context(), name)
 		did(err)
-		_, err = c.Tag(t.Context(), name, []string{"canary-tag-q7", "other"})
+		_, err = c.Tag(t.Context(), name, []string{r.tag(), "other"})
 		did(err)
 		_, err = c.Rollback(t.Context(), name, versions[0].Version)
 		did(err)
@@ -186,7 +203,7 @@ func canaryOperations(t *testing.T, home, password string) (n int) {
 			t.Error("the log does not find the name")
 		}
 	}
-	text := "# canary-policy-q7\n[[rule]]\nname = \"canary-policy-q7\"\nrefs = [\"*/*/CANARY_MOVED_q7\"]\ndeny = true\n[[rule]]\nname = \"rest, canary-policy-q7\"\nmax = 100\nper = \"1h\"\n"
+	text := fmt.Sprintf("# %[1]s\n[[rule]]\nname = %[1]q\nrefs = [\"*/*/%[2]s\"]\ndeny = true\n[[rule]]\nname = \"rest, %[1]s\"\nmax = 100\nper = \"1h\"\n", r.policy(), r.moved())
 	did(fresh.SetPolicy(t.Context(), text))
 	pin := filepath.Join(t.TempDir(), "pin")
 	if err := os.WriteFile(pin, []byte(canaryPIN), 0o600); err != nil {
@@ -194,10 +211,10 @@ func canaryOperations(t *testing.T, home, password string) (n int) {
 	}
 	defer os.Remove(pin)
 	did(fresh.SetPIN(t.Context(), agent.FromFile(pin)))
-	use(run)
+	use(asked)
 	_, err := c.Put(t.Context(), agent.PutRequest{Ref: moved, Value: value()})
 	failed(err) // denied by the policy: on record without the name
-	failed(newClient(t, home, password).Passwd(t.Context(), agent.FromEnv("short")))
+	failed(newClient(t, r.home, r.password).Passwd(t.Context(), agent.FromEnv("short")))
 	_, err = c.Verify(t.Context())
 	did(err)
 	did(fresh.Rotate(t.Context()))
