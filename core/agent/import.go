@@ -45,6 +45,26 @@ type Compared struct {
 	Fingerprint string  `json:"fingerprint"` // of the new value, under a key of this vault
 }
 
+// An ImportAsk is an import that a coding agent planned and a person is to let
+// through: what comes from where, and which secrets it may write.
+type ImportAsk struct {
+	Source  string       `json:"source"` // as its provider calls it
+	Refs    []secret.Ref `json:"refs"`
+	Replace bool         `json:"replace,omitempty"` // those that exist are replaced
+	Reason  string       `json:"reason,omitempty"`
+}
+
+// MaxAsk is how many secrets a coding agent may have imported at once.
+const MaxAsk = 1000
+
+// ImportAsk asks for an import on behalf of an MCP client. ErrApproval names the
+// request that a person can approve; the call after that lets this client write
+// exactly these secrets for a while.
+func (c *Client) ImportAsk(ctx context.Context, r ImportAsk) error {
+	_, err := c.call(ctx, wire.OpImportAsk, r, nil)
+	return err
+}
+
 // ImportCompare holds values against the secrets that they may become.
 func (c *Client) ImportCompare(ctx context.Context, refs []secret.Ref, values []secret.Value) ([]Compared, error) {
 	var out []Compared

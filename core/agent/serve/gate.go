@@ -46,6 +46,8 @@ type Request struct {
 	By    Verb             // what else it is: both must be allowed
 	From  agent.SourceKind // of a write
 	Peek  bool             // only asked about: no approval and no limit is used up
+	Ask   bool             // a person has to allow it, whatever the policy says
+	Asked bool             // a person has allowed it already, as a part of something
 	Actor Actor
 	Refs  []secret.Ref
 	Grant agent.GrantRequest // of run, mask and session
@@ -72,6 +74,7 @@ type gate struct {
 	parsed   *policy.Policy
 	pending  map[string]*pending
 	approved map[[32]byte]approval
+	imports  map[string]imported    // what MCP clients may import, by client
 	last     map[string][]string    // lines of what was approved last, by client and secrets
 	uses     map[string][]time.Time // of rules with a limit, by rule: a client's name is its own word
 	hits     map[string][]time.Time // fragment hits, by secret
@@ -94,7 +97,7 @@ const (
 )
 
 func newGate() *gate {
-	return &gate{pending: map[string]*pending{}, approved: map[[32]byte]approval{}, last: map[string][]string{}, uses: map[string][]time.Time{}, hits: map[string][]time.Time{}}
+	return &gate{pending: map[string]*pending{}, approved: map[[32]byte]approval{}, imports: map[string]imported{}, last: map[string][]string{}, uses: map[string][]time.Time{}, hits: map[string][]time.Time{}}
 }
 
 // forget drops every approval: none outlives a lock.
@@ -103,6 +106,7 @@ func (g *gate) forget() {
 	defer g.mu.Unlock()
 	clear(g.pending)
 	clear(g.approved)
+	clear(g.imports)
 	clear(g.last)
 	clear(g.uses) // these two come back from the audit log
 	clear(g.hits)
@@ -131,6 +135,7 @@ func (s *Server) policy(ctx context.Context, o *opened) (*policy.Policy, error) 
 		}
 		g.parsed, g.text = p, text
 		clear(g.approved) // they were given under other rules
+		clear(g.imports)
 	}
 	return g.parsed, nil
 }
@@ -173,6 +178,12 @@ func (s *Server) decide(ctx context.Context, c *client, f *wire.Frame, r *Reques
 	}
 	if d, refused, err := s.attested(ctx, &p.Loosen, &r.Grant); refused || err != nil {
 		return d, err
+	}
+	switch {
+	case r.Asked:
+		v.Approval = policy.Never
+	case r.Ask:
+		v.Approval = policy.Always
 	}
 	if v.Approval != policy.Never {
 		r.Actor.Agent = s.around(r.Actor) // a yes to the person is none to an agent in the same shell

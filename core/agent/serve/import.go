@@ -20,11 +20,12 @@ import (
 // maxLabel bounds the name that sealed notes are bound to.
 const maxLabel = 200
 
-// importing checks that values came with refs, and that no coding agent asks:
-// what compares values answers "was that the value?".
-func importing(c *client, refs []secret.Ref, values []secret.Value) error {
-	if c.actor.MCP() {
-		return &agent.Error{Err: agent.ErrDenied, Message: "import: denied: a coding agent plans an import, a person applies it"}
+// importing checks that values came with refs, and that no coding agent asks for
+// what no person has let through: what compares values answers "was that the
+// value?".
+func (s *Server) importing(c *client, refs []secret.Ref, values []secret.Value) error {
+	if c.actor.MCP() && !s.gate.mayImport(c.actor.Client, refs, s.c.Now()) {
+		return &agent.Error{Err: agent.ErrDenied, Message: "import: denied: a coding agent plans an import, a person lets it through"}
 	}
 	if len(refs) == 0 || len(refs) > agent.MaxImport || len(refs) != len(values) {
 		return fmt.Errorf("import: %w: %d references with %d values, 1 to %d at once", agent.ErrUsage, len(refs), len(values), agent.MaxImport)
@@ -43,12 +44,12 @@ func (s *Server) opImportCompare(ctx context.Context, c *client, f *wire.Frame) 
 	if err := args(f, &refs); err != nil {
 		return answer{}, err
 	}
-	if err := importing(c, refs, f.Values); err != nil {
+	if err := s.importing(c, refs, f.Values); err != nil {
 		return answer{}, err
 	}
 	out := make([]agent.Compared, len(refs))
 	note := c.record("vault_import", refs[0].Space(), "COMPARING", "", refs...)
-	err := s.gated(ctx, c, f, Request{Verb: VerbImport, Refs: refs}, note, func(o *opened) error {
+	err := s.gated(ctx, c, f, Request{Verb: VerbImport, Refs: refs, Asked: c.actor.MCP()}, note, func(o *opened) error {
 		known, err := o.known(ctx, refs)
 		if err != nil {
 			return err
@@ -140,7 +141,7 @@ func (s *Server) opImportPut(ctx context.Context, c *client, f *wire.Frame) (ans
 	for i, r := range rows {
 		refs[i] = r.Ref
 	}
-	if err := importing(c, refs, f.Values); err != nil {
+	if err := s.importing(c, refs, f.Values); err != nil {
 		return answer{}, err
 	}
 	for i, r := range rows {
@@ -161,7 +162,7 @@ func (s *Server) opImportPut(ctx context.Context, c *client, f *wire.Frame) (ans
 	out := make([]agent.Info, len(rows))
 	note := c.record("vault_import", refs[0].Space(), "WRITING", rows[0].Origin.Source, refs...)
 	note.Run = oneLine(rows[0].Origin.Plan)
-	err := s.gated(ctx, c, f, Request{Verb: VerbImport, Refs: refs}, note, func(o *opened) error {
+	err := s.gated(ctx, c, f, Request{Verb: VerbImport, Refs: refs, Asked: c.actor.MCP()}, note, func(o *opened) error {
 		infos, err := o.vault.PutAll(ctx, writes)
 		for i := range infos {
 			out[i] = public(infos[i])
@@ -194,7 +195,7 @@ func (s *Server) notes(c *client, f *wire.Frame, do func(cipher.AEAD, agent.Seal
 	if err := args(f, &n); err != nil {
 		return answer{}, err
 	}
-	if len(n.Label) > maxLabel || c.actor.MCP() {
+	if len(n.Label) > maxLabel || c.actor.MCP() && !s.gate.mayImport(c.actor.Client, nil, s.c.Now()) {
 		return answer{}, fmt.Errorf("import notes: %w", agent.ErrDenied)
 	}
 	o, done, err := s.use()

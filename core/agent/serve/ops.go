@@ -64,6 +64,7 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpPage:          s.opPage,
 		wire.OpPageWait:      s.opPageWait,
 
+		wire.OpImportAsk:     s.opImportAsk,
 		wire.OpImportCompare: s.opImportCompare,
 		wire.OpImportPut:     s.opImportPut,
 		wire.OpImportSeal:    s.opImportSeal,

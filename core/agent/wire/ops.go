@@ -54,6 +54,7 @@ const (
 	OpPage          = "page"      // puts up a page for a person's browser
 	OpPageWait      = "page_wait" // until it is answered
 	OpRestoreBackup = "restore_backup"
+	OpImportAsk     = "import_ask" // a person lets a coding agent's import through
 	OpImportCompare = "import_compare"
 	OpImportPut     = "import_put"
 	OpImportSeal    = "import_seal" // bytes that only this vault makes and reads
