@@ -23,7 +23,8 @@ type options struct {
 	onConflict string
 	planOut    string
 	yes        bool
-	all        bool // read every value, also of what has not changed
+	all        bool            // read every value, also of what has not changed
+	only       map[string]bool // the names that may be imported; nil: any
 }
 
 func (c *cli) importCmd() *cobra.Command {

@@ -37,6 +37,7 @@ type cli struct {
 	app, env      string
 	passwordStdin bool
 	json          bool
+	client        string // an MCP client that this is done for; empty: a person
 }
 
 func run(args []string, in *os.File, out, errw io.Writer) int {
@@ -54,7 +55,7 @@ func run(args []string, in *os.File, out, errw io.Writer) int {
 	f.StringVarP(&c.app, "app", "a", "", "app to import into")
 	f.StringVarP(&c.env, "env", "e", "", "environment to import into")
 	f.BoolVar(&c.passwordStdin, "password-stdin", false, "read the master password from stdin")
-	root.AddCommand(c.importCmd(), c.providerCmd())
+	root.AddCommand(c.importCmd(), c.providerCmd(), c.forAgentCmd())
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errw)
@@ -73,6 +74,9 @@ func (c *cli) config() (*config.Config, error) {
 
 // connect returns a client for the vault in home.
 func (c *cli) connect(ctx context.Context, home string) (*agent.Client, error) {
+	if c.client != "" { // whoever it is done for gives no password, and is asked nothing here
+		return agent.Connect(ctx, agent.Options{Home: home, Client: c.client, Agent: agent.Detect(os.Environ())})
+	}
 	return agent.Connect(ctx, agent.Options{Home: home, Client: "cli", Agent: agent.Detect(os.Environ()), Password: c.password(),
 		Notify: func(line string) { c.say("%s", line) }})
 }

@@ -101,7 +101,7 @@ func (m *maker) list(ctx context.Context, p *plan.Plan, o *options) error {
 		if err != nil {
 			return err
 		}
-		if p.Mapping.Takes(e) {
+		if p.Mapping.Takes(e) && o.may(p.Mapping, e) {
 			m.listed = append(m.listed, e)
 		}
 	}

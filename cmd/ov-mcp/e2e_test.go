@@ -28,7 +28,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", dir, "../ov", "../ov-agent", "../ov-mcp")
+	cmd := exec.Command("go", "build", "-o", dir, "../ov", "../ov-agent", "../ov-mcp", "../ov-import", "../ov-provider")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)

@@ -203,12 +203,16 @@ func TestSchemasRefuse(t *testing.T) {
 // revision that the client speaks, and results to their own tool's schema.
 func TestSchemas(t *testing.T) {
 	w := newWorld(t)
+	dotenv := filepath.Join(w.home, ".env")
+	if err := os.WriteFile(dotenv, []byte("API_KEY=not-in-a-message\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, v := range protocols {
 		t.Run(v.version, func(t *testing.T) {
 			t.Parallel()
 			d := talk(t, w, v, map[string]any{})
 			outputs := d.outputSchemas()
-			for _, c := range goodCalls(v.version) {
+			for _, c := range goodCalls(v.version, dotenv) {
 				r := d.call(c.name, c.args)
 				if r["isError"] == true {
 					t.Errorf("%s %v: %v", c.name, c.args, r["content"])
@@ -237,7 +241,8 @@ type goodCall struct {
 }
 
 // goodCalls is at least one call of each tool; the revision makes names unique.
-func goodCalls(revision string) []goodCall {
+// dotenv is a file to plan an import of.
+func goodCalls(revision, dotenv string) []goodCall {
 	name := "S_" + strings.ReplaceAll(revision, "-", "_")
 	return []goodCall{
 		{"vault_status", nil},
@@ -251,6 +256,7 @@ func goodCalls(revision string) []goodCall {
 		{"vault_inject_env", map[string]any{"secret_names": []string{"CANARY"}}},
 		{"vault_inject_env", map[string]any{"action": "list"}},
 		{"vault_scan", map[string]any{"text": "token = ghp_" + "0123456789abcdefghijABCDEFGHIJ012345\n"}},
+		{"vault_import", map[string]any{"source": dotenv}},
 		{"vault_delete_secret", map[string]any{"name": name}},
 	}
 }

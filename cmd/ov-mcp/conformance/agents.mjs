@@ -13,7 +13,7 @@ import { here, makeWorld, ov, pieces } from "./world.mjs";
 
 const folder = join(here, "agents", "node_modules");
 const platform = `${process.platform}-${process.arch}`;
-const tools = ["create_secret", "delete_secret", "inject_env", "list_secrets", "run", "scan", "status", "update_secret"].map((t) => "vault_" + t);
+const tools = ["create_secret", "delete_secret", "import", "inject_env", "list_secrets", "run", "scan", "status", "update_secret"].map((t) => "vault_" + t);
 
 const node = (...parts) => [process.execPath, join(folder, ...parts)];
 const write = (world, file, content) => {

@@ -75,10 +75,18 @@ func explain(err error) fault {
 		{context.Canceled, "cancelled", ""},
 	} {
 		if errors.Is(err, row.is) {
-			return fault{row.code, oneLine(err.Error()), join(row.hint, similar(err))}
+			return fault{row.code, oneLine(err.Error()), join(row.hint, similar(err), approvable(err))}
 		}
 	}
 	return fault{"failed", oneLine(err.Error()), agent.Hint(err)}
+}
+
+// approvable is how the request that err stands for can be approved.
+func approvable(err error) string {
+	if agent.PendingID(err) == "" {
+		return ""
+	}
+	return oneLine(agent.Hint(err))
 }
 
 func similar(err error) string {

@@ -125,7 +125,7 @@ func (t *Tools) page(c *call, v pages, err error) (s state, message string, fail
 		s.Kind, message = "unlock", "Unlock the ov vault."
 		s.Page, failed = v.PageUnlock(c.ctx)
 	case errors.Is(err, agent.ErrApproval) && agent.PendingID(err) != "":
-		s.Kind, message = "approve", "A command asks for secrets: look at it and approve or refuse."
+		s.Kind, message = "approve", "A request needs your approval: look at it and allow or refuse it."
 		s.Page, failed = v.PageApprove(c.ctx, agent.PendingID(err))
 	}
 	return s, message, failed

@@ -1,4 +1,4 @@
-// Package tools is what the model can do: seven tools over one vault, none of
+// Package tools is what the model can do: nine tools over one vault, none of
 // which ever returns a value. Each is a thin face: it reads its arguments,
 // calls the same broker and agent that the command line calls, and writes the
 // result as one JSON object.
@@ -105,6 +105,9 @@ func (t *Tools) table() []tool {
 			text: "Store a new version of an existing secret; same ways as vault_create_secret. Earlier versions are kept."},
 		{name: "vault_delete_secret", title: "Delete a secret", destructive: true, idempotent: true, handle: t.remove,
 			text: "Delete a secret; the user can restore it for 30 days. Ask the user first unless they told you to."},
+		{name: "vault_import", title: "Import secrets from another system", destructive: true, openWorld: true, handle: t.importFrom,
+			text: "Bring secrets from another system or a .env file into the vault. First it only plans: names and counts, no value is read. " +
+				"With apply the user is asked, and then it is done; use it instead of copying values by hand."},
 		{name: "vault_scan", title: "Find secrets in files", readOnly: true, idempotent: true, unguarded: true, handle: t.scan,
 			text: "Look for credentials in a file, a folder or a text. Findings say where and of what kind, with a masked preview; use it before a commit."},
 	}
