@@ -97,7 +97,10 @@ func (s *Source) decoded() {
 		return
 	}
 	if !utf8.Valid(raw) || New(raw).telling() {
-		s.make("decoded", false, func(dst []byte) []byte { return append(dst, raw...) })
+		// Not its first spaces: one of twelve sets of 50 keys would hold back the end of every prompt for them.
+		if printed := bytes.TrimLeft(raw, " \t\r\n"); len(printed) >= minForm {
+			s.make("decoded", false, func(dst []byte) []byte { return append(dst, printed...) })
+		}
 	}
 	if kind == "hex" {
 		for shift := range 3 {
