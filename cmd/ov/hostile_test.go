@@ -172,3 +172,59 @@ func TestChildAtTheTerminal(t *testing.T) {
 	p.run("ov run -- " + child + " modes")
 	p.cooked("137")
 }
+
+// Places and descriptors that few think of: what docs/run.md says of each.
+func TestOddPlaces(t *testing.T) {
+	w := vaulted(t)
+	w.must(t, "", "unlock")
+	for _, c := range []struct {
+		name, script string
+		code         int
+		stdout       string // exactly, or what it begins with
+		stderr       string // part of it
+	}{
+		{"stdin closed", `"$OV_PROGRAM" run -- cat <&-`, 0, "", ""},
+		{"stdout closed", `"$OV_PROGRAM" run -- sh -c 'echo $CANARY; exit 3' >&-`, 3, "", ""},
+		{"stderr closed", `"$OV_PROGRAM" run -- sh -c 'echo $CANARY; echo $CANARY >&2' 2>&-`, 0, "[REDACTED:CANARY]\n", ""},
+		{"all closed", `"$OV_PROGRAM" run -- sh -c 'exit 4' <&- >&- 2>&-`, 4, "", ""},
+		{"the child closes its stdout", `"$OV_PROGRAM" run -- sh -c 'exec >&-; sleep 0.1; echo $CANARY >&2; exit 5'`, 5, "", "[REDACTED:CANARY]"},
+		{"full", `"$OV_PROGRAM" run -- sh -c 'echo $CANARY' >/dev/full`, 125, "", "no space left"},
+		{"directory gone", `mkdir gone && cd gone && rmdir ../gone && "$OV_PROGRAM" run -- pwd`, 125, "", "working directory"},
+		{"many descriptors", `i=10; while [ $i -lt 900 ]; do eval "exec $i</dev/null"; i=$((i+1)); done; "$OV_PROGRAM" run -- sh -c 'ls /proc/self/fd | wc -l'`, 0, "4\n", ""}, // one is ls's own
+		{"large environment", `A=$(head -c 100000 /dev/zero | tr '\0' x); export A; B=$A; export B; "$OV_PROGRAM" run -- sh -c 'echo ${#A} ${#B}'`, 0, "100000 100000\n", ""},
+		{"nobody reads", `"$OV_PROGRAM" run --timeout 1s -- flood | sleep 3; echo ${PIPESTATUS[0]}`, 0, "125\n", "timeout"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cmd := exec.Command("bash", "-c", c.script)
+			cmd.Dir, cmd.Env = w.work, append(w.environ(), "FLOOD=100")
+			var stdout, stderr bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			cmd.Run()
+			if code := cmd.ProcessState.ExitCode(); code != c.code || stdout.String() != c.stdout || !strings.Contains(stderr.String(), c.stderr) {
+				t.Errorf("%d, %q, %q, want %d, %q, %q", code, stdout.String(), stderr.String(), c.code, c.stdout, c.stderr)
+			}
+			if strings.Contains(stdout.String()+stderr.String(), w.canary) {
+				t.Error("the value came out")
+			}
+		})
+	}
+	t.Run("no /proc", func(t *testing.T) {
+		if os.Getuid() != 0 {
+			t.Skip("only root can take /proc away")
+		}
+		if out, err := exec.Command("unshare", "-m", "umount", "-l", "/proc").CombinedOutput(); err != nil {
+			t.Skipf("no mount namespace of our own here: %s", out)
+		}
+		for _, c := range []struct {
+			flags, stdout string
+			code          int
+		}{{"", "[REDACTED:CANARY]\n", 4}, {"--pty", "", 125}} {
+			cmd := exec.Command("unshare", "-m", "sh", "-c", `umount -l /proc; "$OV_PROGRAM" run `+c.flags+` -- sh -c 'echo $CANARY; exit 4'`)
+			cmd.Dir, cmd.Env = w.work, w.environ()
+			out, _ := cmd.Output()
+			if code := cmd.ProcessState.ExitCode(); code != c.code || string(out) != c.stdout {
+				t.Errorf("%q: %d, %q, want %d, %q", c.flags, code, out, c.code, c.stdout)
+			}
+		}
+	})
+}
