@@ -210,9 +210,7 @@ func (s *Signed) Wrap(ctx context.Context, c blob.Commit) (blob.Commit, error) {
 		m.Purged = append(m.Purged, manifest.Purged{Kind: k.Kind, ID: k.ID, Version: k.Version})
 	}
 	for _, r := range c.Put {
-		r.Data = lp.Join(r.Sum[:], r.Data)
-		r.Sum = manifest.Sum(r.Data)
-		out.Put = append(out.Put, r)
+		out.Put = append(out.Put, wrap(r))
 	}
 	out.Manifest = m.Encode(ed25519.Sign(s.Device.Private, m.Body()), nil)
 	return out, nil
@@ -220,3 +218,32 @@ func (s *Signed) Wrap(ctx context.Context, c blob.Commit) (blob.Commit, error) {
 
 // Close implements blob.Store.
 func (s *Signed) Close() error { return s.Store.Close() }
+
+// On returns the commit of records on h, which the server's head may have left.
+func (s *Signed) On(h blob.Head, put ...blob.Record) (blob.Commit, error) {
+	m, err := manifest.Parse(h.Manifest)
+	if err != nil {
+		return blob.Commit{}, err
+	}
+	rand.Read(m.EnvKeys[:])
+	m.Prev, m.Seq, m.Signer, m.Purged, m.Reset = manifest.Chain(h.Manifest), h.Seq+1, s.Device.ID, nil, false
+	out := blob.Commit{Base: h.Seq, Seq: m.Seq}
+	for _, r := range put {
+		out.Put = append(out.Put, wrap(r))
+	}
+	m.Count += uint64(len(put))
+	m.Groups = nil
+	if m.Count > 0 {
+		m.Groups = []manifest.Group{{Count: m.Count}}
+	}
+	m.Root, _ = manifest.RootOf(m.Groups)
+	out.Manifest = m.Encode(ed25519.Sign(s.Device.Private, m.Body()), nil)
+	return out, nil
+}
+
+// wrap puts a record's sum in front of its data.
+func wrap(r blob.Record) blob.Record {
+	r.Data = lp.Join(r.Sum[:], r.Data)
+	r.Sum = manifest.Sum(r.Data)
+	return r
+}
