@@ -124,7 +124,7 @@ func (c *cli) root(args []string) *cobra.Command {
 	if i := slices.IndexFunc(all, func(v verb) bool { return len(args) > 0 && v.name == args[0] }); i >= 0 {
 		all = all[i : i+1]
 	} else {
-		root.AddCommand(topics()...)
+		root.AddCommand(append(topics(), extra()...)...)
 	}
 	for _, v := range all {
 		cmd := v.cmd()

@@ -31,7 +31,7 @@ func (l *Log) Export(w io.Writer, f Format, since time.Time) error {
 	case JSON:
 		write = func(w io.Writer, e Entry) error { return json.NewEncoder(w).Encode(e) }
 	case RFC5424:
-		write = writeSyslog
+		write = func(w io.Writer, e Entry) error { _, err := fmt.Fprintln(w, e.Syslog()); return err }
 	default:
 		return fmt.Errorf("export audit log: format %q: want %s, %s or %s", f, Text, JSON, RFC5424)
 	}
@@ -49,9 +49,9 @@ func (l *Log) Export(w io.Writer, f Format, since time.Time) error {
 	return nil
 }
 
-// writeSyslog writes an RFC 5424 message: facility 13 (log audit), severity
-// notice, or warning for what was denied.
-func writeSyslog(w io.Writer, e Entry) error {
+// Syslog returns the record as an RFC 5424 message: facility 13 (log audit),
+// severity notice, or warning for what was denied.
+func (e Entry) Syslog() string {
 	severity := 5
 	if e.Event == "DENIED" {
 		severity = 4
@@ -77,9 +77,8 @@ func writeSyslog(w io.Writer, e Entry) error {
 	if e.Exit != nil {
 		param("exit", fmt.Sprint(*e.Exit))
 	}
-	fmt.Fprintf(&b, "] %s\n", e)
-	_, err := io.WriteString(w, b.String())
-	return err
+	fmt.Fprintf(&b, "] %s", e)
+	return b.String()
 }
 
 // paramValue escapes what RFC 5424, section 6.3.3, says.
