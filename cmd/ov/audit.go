@@ -13,7 +13,7 @@ import (
 )
 
 func (c *cli) auditCmd() *cobra.Command {
-	return noun("audit", "Who used which secret, when and for what", c.auditShowCmd(), c.auditVerifyCmd(), c.auditRestartCmd(), c.exposedCmd())
+	return noun("audit", "Who used which secret, when and for what", c.auditShowCmd(), c.auditVerifyCmd(), c.auditRestartCmd(), c.exposedCmd(), c.auditGrepCmd(), c.auditExportCmd())
 }
 
 func (c *cli) auditShowCmd() *cobra.Command {
@@ -36,11 +36,7 @@ func (c *cli) auditShowCmd() *cobra.Command {
 				return err
 			}
 			for _, l := range lines {
-				if c.json {
-					c.printf("%s\n", l.Record)
-				} else {
-					c.printf("%s\n", clean(l.Text))
-				}
+				c.auditLine(l)
 			}
 			return nil
 		})})

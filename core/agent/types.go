@@ -200,12 +200,18 @@ type AuditQuery struct {
 	Limit int       `json:"limit,omitempty"` // the last n; 0: all
 	Since time.Time `json:"since,omitzero"`
 	Name  string    `json:"name,omitempty"` // app/environment/NAME: what names it
+
+	// A page: the first First records behind number After. First 0: no page.
+	After uint64 `json:"after,omitempty"`
+	First int    `json:"first,omitempty"`
 }
 
 // An AuditLine is one record: as a person reads it, and as it is stored.
 type AuditLine struct {
 	Text   string          `json:"text"`
 	Record json.RawMessage `json:"record"`
+	Number uint64          `json:"number"`
+	Syslog string          `json:"syslog,omitempty"` // of a page: the record as RFC 5424 has it
 }
 
 // An AuditReport is what AuditVerify found.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/opaquevault/ov/core/agent/wire"
 	"github.com/opaquevault/ov/core/secret"
@@ -155,6 +156,23 @@ func (c *Client) AuditShow(ctx context.Context, q AuditQuery) ([]AuditLine, erro
 	var lines []AuditLine
 	_, err := c.call(ctx, wire.OpAuditShow, q, &lines)
 	return lines, err
+}
+
+// AuditExport hands every record since a time to each, oldest first, in pages.
+func (c *Client) AuditExport(ctx context.Context, since time.Time, each func(AuditLine) error) error {
+	q := AuditQuery{Since: since, First: 5000}
+	for {
+		lines, err := c.AuditShow(ctx, q)
+		if err != nil || len(lines) == 0 {
+			return err
+		}
+		for _, l := range lines {
+			if err := each(l); err != nil {
+				return err
+			}
+		}
+		q.After = lines[len(lines)-1].Number
+	}
 }
 
 // AuditVerify checks the chain of the audit log. That of one which does not open

@@ -2,12 +2,12 @@ package audit
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -140,7 +140,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-func TestExport(t *testing.T) {
+func TestSyslog(t *testing.T) {
 	l := openLog(t, t.TempDir())
 	exit := 3
 	r := access(0)
@@ -151,36 +151,47 @@ func TestExport(t *testing.T) {
 	if err := l.Append(r, denied); err != nil {
 		t.Fatal(err)
 	}
-	out := map[Format][]string{}
-	for _, f := range []Format{Text, JSON, RFC5424} {
-		var b bytes.Buffer
-		if err := l.Export(&b, f, time.Time{}); err != nil {
-			t.Fatal(err)
-		}
-		out[f] = strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
-		if len(out[f]) != 2 || strings.ContainsRune(b.String(), 0x1b) && f != JSON {
-			t.Errorf("%s: %q", f, b.String())
-		}
-		b.Reset()
-		if err := l.Export(&b, f, access(5).Time); err != nil || strings.Count(b.String(), "\n") != 1 {
-			t.Errorf("%s since: %q, %v", f, b.String(), err)
-		}
+	all, err := l.Page(0, 10, time.Time{})
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%d records, %v", len(all), err)
 	}
-	var e Entry
-	if err := json.Unmarshal([]byte(out[JSON][0]), &e); err != nil || e.N != 1 || *e.Exit != 3 || e.Masked[0].N != 2 || e.Masked[0].Name != e.Names[0] || !e.Time.Equal(r.Time) {
-		t.Errorf("%+v, %v", e, err)
+	if e := all[0]; e.N != 1 || *e.Exit != 3 || e.Masked[0].N != 2 || e.Masked[0].Name != e.Names[0] || !e.Time.Equal(r.Time) {
+		t.Errorf("%+v", e)
 	}
-	if !strings.HasSuffix(out[Text][0], "exit=3 signal=SIGTERM masked=3 client=mcp:claude-code") {
-		t.Errorf("%s", out[Text][0])
+	if text := all[0].String(); !strings.HasSuffix(text, "exit=3 signal=SIGTERM masked=3 client=mcp:claude-code") || strings.ContainsRune(text, 0x1b) {
+		t.Errorf("%s", text)
 	}
 	syslog := regexp.MustCompile(`^<(\d+)>1 2026-04-13T10:23:\d\d\.000Z - ov 42 vault_run \[ov@32473( [a-z]+="([^"\\\]]|\\["\\\]])*")+\] 2026`)
 	for i, pri := range []string{"109", "108"} {
-		if m := syslog.FindStringSubmatch(out[RFC5424][i]); m == nil || m[1] != pri {
-			t.Errorf("%s", out[RFC5424][i])
+		line := all[i].Syslog()
+		if m := syslog.FindStringSubmatch(line); m == nil || m[1] != pri || strings.ContainsRune(line, 0x1b) {
+			t.Errorf("%s", line)
 		}
 	}
-	if err := l.Export(&bytes.Buffer{}, "xml", time.Time{}); err == nil {
-		t.Error("an unknown format")
+}
+
+// TestPage: pages come in order, without gaps, and not from before a time.
+func TestPage(t *testing.T) {
+	l := openLog(t, t.TempDir())
+	for i := range 5 {
+		if err := l.Append(access(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		after uint64
+		n     int
+		since time.Time
+		want  []uint64
+	}{{0, 2, time.Time{}, []uint64{1, 2}}, {2, 2, time.Time{}, []uint64{3, 4}}, {4, 2, time.Time{}, []uint64{5}}, {5, 2, time.Time{}, nil}, {0, 9, access(3).Time, []uint64{4, 5}}} {
+		all, err := l.Page(c.after, c.n, c.since)
+		var got []uint64
+		for _, e := range all {
+			got = append(got, e.N)
+		}
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%d behind %d: %v, %v, want %v", c.n, c.after, got, err, c.want)
+		}
 	}
 }
 

@@ -119,6 +119,24 @@ func (l *Log) Show(n int) ([]Entry, error) {
 	return out, nil
 }
 
+// Page returns the first n entries behind number after that are not older than
+// since.
+func (l *Log) Page(after uint64, n int, since time.Time) ([]Entry, error) {
+	var out []Entry
+	for e, err := range l.Entries() {
+		if err != nil {
+			return nil, err
+		}
+		if e.N <= after || e.Time.Before(since) {
+			continue
+		}
+		if out = append(out, e); len(out) >= n {
+			break
+		}
+	}
+	return out, nil
+}
+
 // Grep returns the entries that name a secret (app/environment/NAME), under
 // any of the vault's keys.
 func (l *Log) Grep(name string) ([]Entry, error) {

@@ -89,6 +89,12 @@ func newID() string {
 	return hex.EncodeToString(b)
 }
 
+// maxPage bounds a page of the log: what one answer may hold.
+const maxPage = 10_000
+
+// sinceSecond is the time of a query as the log has it: records carry whole seconds.
+func sinceSecond(q agent.AuditQuery) time.Time { return q.Since.Truncate(time.Second) }
+
 func (s *Server) opAuditShow(_ context.Context, _ *client, f *wire.Frame) (answer, error) {
 	var q agent.AuditQuery
 	if err := args(f, &q); err != nil {
@@ -105,9 +111,12 @@ func (s *Server) opAuditShow(_ context.Context, _ *client, f *wire.Frame) (answe
 		limit = 0
 	}
 	var entries []audit.Entry
-	if q.Name != "" {
+	switch {
+	case q.First > 0:
+		entries, err = o.log.Page(q.After, min(q.First, maxPage), sinceSecond(q))
+	case q.Name != "":
 		entries, err = o.log.Grep(q.Name)
-	} else {
+	default:
 		entries, err = o.log.Show(limit)
 	}
 	if err != nil {
@@ -115,14 +124,18 @@ func (s *Server) opAuditShow(_ context.Context, _ *client, f *wire.Frame) (answe
 	}
 	out := []agent.AuditLine{}
 	for _, e := range entries {
-		if e.Time.Before(q.Since.Truncate(time.Second)) { // records carry whole seconds
+		if e.Time.Before(sinceSecond(q)) {
 			continue
 		}
 		raw, err := json.Marshal(e)
 		if err != nil {
 			return answer{}, err
 		}
-		out = append(out, agent.AuditLine{Text: e.String(), Record: raw})
+		l := agent.AuditLine{Text: e.String(), Record: raw, Number: e.N}
+		if q.First > 0 {
+			l.Syslog = e.Syslog()
+		}
+		out = append(out, l)
 	}
 	if q.Limit > 0 && len(out) > q.Limit {
 		out = out[len(out)-q.Limit:]

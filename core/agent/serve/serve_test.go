@@ -53,6 +53,7 @@ func (l *fakeLog) Append(r ...audit.Record) error {
 	l.records = append(l.records, r...)
 	return nil
 }
+func (l *fakeLog) Page(uint64, int, time.Time) ([]audit.Entry, error)  { return nil, nil }
 func (l *fakeLog) Show(int) ([]audit.Entry, error)                     { return nil, nil }
 func (l *fakeLog) Verify() (audit.Report, error)                       { return audit.Report{}, nil }
 func (l *fakeLog) Grep(string) ([]audit.Entry, error)                  { return nil, nil }

@@ -92,6 +92,7 @@ type Server struct {
 type Log interface {
 	Append(...audit.Record) error // all or none, durable when it returns
 	Show(n int) ([]audit.Entry, error)
+	Page(after uint64, n int, since time.Time) ([]audit.Entry, error)
 	Grep(name string) ([]audit.Entry, error)
 	Exposed(since time.Time, client string) ([]audit.Exposure, error)
 	Names(refs []string) map[string]string // their HMACs -> refs

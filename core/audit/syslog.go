@@ -1,53 +1,13 @@
 package audit
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
-	"time"
-)
-
-// A Format is how Export writes records.
-type Format string
-
-// The formats.
-const (
-	Text    Format = "text"    // the human view
-	JSON    Format = "json"    // one object a line, without the chain's MAC
-	RFC5424 Format = "rfc5424" // syslog
 )
 
 // privateEnterprise is the number for documentation and examples (RFC 5612):
 // ov has none of its own.
 const privateEnterprise = "32473"
-
-// Export writes the records since a time (zero: all) to w.
-func (l *Log) Export(w io.Writer, f Format, since time.Time) error {
-	var write func(io.Writer, Entry) error
-	switch f {
-	case Text:
-		write = func(w io.Writer, e Entry) error { _, err := fmt.Fprintln(w, e); return err }
-	case JSON:
-		write = func(w io.Writer, e Entry) error { return json.NewEncoder(w).Encode(e) }
-	case RFC5424:
-		write = func(w io.Writer, e Entry) error { _, err := fmt.Fprintln(w, e.Syslog()); return err }
-	default:
-		return fmt.Errorf("export audit log: format %q: want %s, %s or %s", f, Text, JSON, RFC5424)
-	}
-	for e, err := range l.Entries() {
-		if err != nil {
-			return err
-		}
-		if e.Time.Before(since) {
-			continue
-		}
-		if err := write(w, e); err != nil {
-			return fmt.Errorf("export audit log: %w", err)
-		}
-	}
-	return nil
-}
 
 // Syslog returns the record as an RFC 5424 message: facility 13 (log audit),
 // severity notice, or warning for what was denied.
