@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/opaquevault/ov/core/channel"
+	"github.com/opaquevault/ov/core/manifest"
 )
 
 // keyHeader is the first line of a key file; the second is the key in hex.
@@ -78,15 +78,8 @@ func (conf *Config) ensureKey() (*channel.PrivateKey, error) {
 	return makeKey(conf.Key)
 }
 
-// fingerprint is what a person compares: the first half of the public key's hash.
-func fingerprint(public []byte) string {
-	sum := sha256.Sum256(public)
-	var groups []string
-	for i := 0; i < 16; i += 2 {
-		groups = append(groups, hex.EncodeToString(sum[i:i+2]))
-	}
-	return strings.Join(groups, "-")
-}
+// fingerprint is what a person compares with the words that ov shows.
+func fingerprint(public []byte) string { return manifest.Words(public) }
 
 func (c *cli) keyCmd() *cobra.Command {
 	var fresh bool

@@ -13,12 +13,13 @@ import (
 )
 
 // serverFlags say which server is meant.
-type serverFlags struct{ url, ca, words string }
+type serverFlags struct{ url, ca, words, device string }
 
 func (s *serverFlags) add(cmd *cobra.Command, use string) {
 	f := cmd.Flags()
 	f.StringVar(&s.url, "server", "", use+" `URL`, https://HOST[:PORT]")
 	f.StringVar(&s.ca, "ca", "", "trust the server's certificate by this `FILE` (PEM) instead of the system's roots")
+	f.StringVar(&s.device, "device", device(), "what this machine is `called` in the vault")
 	f.StringVar(&s.words, "server-words", "", "stop unless the server's key has these `WORDS`, which ov-server prints")
 }
 
@@ -30,7 +31,7 @@ func (s *serverFlags) server() (*agent.Server, error) {
 		}
 		return nil, nil
 	}
-	out := &agent.Server{URL: s.url, Words: s.words, Name: device()}
+	out := &agent.Server{URL: s.url, Words: s.words, Name: s.device}
 	if s.ca != "" {
 		pem, err := os.ReadFile(s.ca)
 		if err != nil {
@@ -80,7 +81,7 @@ func (c *cli) joinCmd() *cobra.Command {
 				return err
 			}
 			c.met(&r)
-			c.say("this machine is a device of the vault now, called %q", device())
+			c.say("this machine is a device of the vault now, called %q", s.device)
 			return nil
 		})}
 	s.add(cmd, "the server:")

@@ -38,6 +38,8 @@ func TestMain(m *testing.M) {
 				time.Sleep(time.Millisecond)
 			}
 		},
+		// leak-it writes $TOKEN, once.
+		"leak-it": func() { fmt.Printf("<%s>\n", os.Getenv("TOKEN")) },
 		// spell prints $CANARY in every way that five lines of a script would.
 		"spell": func() {
 			for _, form := range spellings(os.Getenv("CANARY")) {
@@ -96,7 +98,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", dir, "../ov", "../ov-agent", "../ov-mcp", "../ov-import", "../ov-provider")
+	cmd := exec.Command("go", "build", "-o", dir, "../ov", "../ov-agent", "../ov-mcp", "../ov-import", "../ov-provider", "../ov-server")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
@@ -255,10 +257,11 @@ func TestScript(t *testing.T) {
 				e.Setenv(k, v)
 			}
 			e.Setenv("FLOOD", strconv.Itoa(size(64, 1024)))
+			e.Values[serverKey{}] = newServerProc(e)
 			e.Defer(func() { w.leave(e.T().(testing.TB)) })
 			return nil
 		},
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "approves": approves},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "approves": approves, "server": serverCmd},
 		Condition: func(word string) (bool, error) { return word == "agent" && insideAgent() != "", nil },
 	})
 }

@@ -25,7 +25,7 @@ stdout or to --kit FILE.`,
 				if kit == "" && c.password().Kind == agent.PasswordTTY {
 					f = nil // the terminal that the password is typed on
 				}
-				return client.Init(cmd.Context(), agent.InitRequest{Kit: f, Device: device(), Server: server})
+				return client.Init(cmd.Context(), agent.InitRequest{Kit: f, Device: s.device, Server: server})
 			})
 			if err != nil {
 				return err

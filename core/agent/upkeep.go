@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"time"
 
@@ -73,6 +74,9 @@ type Exposure struct {
 
 // fresh sends a request with the password's descriptor, and then more.
 func (c *Client) fresh(ctx context.Context, op string, args any, more ...*os.File) (*wire.Frame, error) {
+	if c.o.Password.Kind == PasswordMachine {
+		return nil, notMachine()
+	}
 	if op != wire.OpRestoreBackup && !hasVault(c.o.Home) { // a backup makes one
 		return nil, noVault(c.o.Home)
 	}
@@ -81,6 +85,12 @@ func (c *Client) fresh(ctx context.Context, op string, args any, more ...*os.Fil
 		return nil, err
 	}
 	return c.withPassword(ctx, s, op, args, more...)
+}
+
+// notMachine says that a machine key is no password.
+func notMachine() error {
+	return &Error{Err: ErrDenied, Message: fmt.Sprintf("%v: this needs the master password, and there is a machine key", ErrDenied),
+		Advice: "a machine key gives commands the secrets of one environment, and nothing else: unset OV_MACHINE_KEY_FILE"}
 }
 
 // Kit writes the recovery kit to out, or to the password's terminal when out is nil.

@@ -35,6 +35,9 @@ func (c *Client) Init(ctx context.Context, r InitRequest) error {
 
 // Unlock gives the password to the long-lived agent, starting it if need be.
 func (c *Client) Unlock(ctx context.Context, t TTLs) error {
+	if c.o.Password.Kind == PasswordMachine {
+		return notMachine()
+	}
 	if !hasVault(c.o.Home) {
 		return noVault(c.o.Home)
 	}

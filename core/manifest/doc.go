@@ -5,6 +5,7 @@
 //	manifest.go   parse, verify, and whether one manifest may follow another
 //	tree.go       the hash over what is stored of one environment
 //	forest.go     the hash over everything that is stored
+//	words.go      a fingerprint that people compare
 //	principal.go  a machine or a member: its public keys and how far they reach
 //
 // core/seal/FORMAT.md lists the bytes.

@@ -12,7 +12,7 @@
 //	kit.go       the Secret Key as a person types it
 //	wrap.go      an environment's key for a machine or a member
 //	machinekey.go what a machine is handed
-//	approval.go  how a device lets another one in; words.go spells fingerprints
+//	approval.go  how a device lets another one in
 //
 // The uniform error is ErrOpen: a wrong key, a flipped bit, a value in the
 // wrong place and a cut field cannot be told apart.

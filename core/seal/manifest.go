@@ -81,3 +81,6 @@ func BlobID(vault VaultID, name string) ID { return manifest.BlobID(vault, name)
 
 // EnvKeyID is manifest.EnvKeyID; the version of what lies there is the epoch.
 func EnvKeyID(vault VaultID, env EnvID) ID { return manifest.EnvKeyID(vault, env) }
+
+// Words is manifest.Words.
+func Words(public []byte) string { return manifest.Words(public) }

@@ -94,6 +94,15 @@ func (m *machine) ended(now time.Time) error {
 	return fmt.Errorf("machine key %q ended %s: %w", m.key.Name, time.UnixMilli(int64(m.key.NotAfter)).UTC().Format(time.DateTime), ErrExpired)
 }
 
+// scope reports whether app/env is what the machine key is for; to a device
+// everything is.
+func (m *machine) scope(app, env string) error {
+	if m == nil || m.key.App == app && m.key.EnvName == env {
+		return nil
+	}
+	return fmt.Errorf("machine key %q reads %s/%s, and not %s/%s: %w", m.key.Name, m.key.App, m.key.EnvName, app, env, ErrScope)
+}
+
 // loadMachine reads the newest state of the machine's environment: a manifest
 // that it has reason to believe, and all that this says is stored of the
 // environment.

@@ -55,6 +55,9 @@ func (v *Vault) Names(ctx context.Context, app, env string) ([]Head, error) {
 }
 
 func (v *Vault) namesOf(ctx context.Context, app, env string) ([]Head, error) {
+	if err := v.machine.scope(app, env); err != nil {
+		return nil, err
+	}
 	e, ok := v.state.env(app, env)
 	if !ok {
 		return nil, nil
@@ -123,6 +126,9 @@ func (v *Vault) List(ctx context.Context, app, env, prefix string, before Before
 	var infos []Info
 	err := v.read(ctx, func() error {
 		infos = nil
+		if err := v.machine.scope(app, env); err != nil {
+			return err
+		}
 		if _, ok := v.state.env(app, env); !ok {
 			return fmt.Errorf("environment %s/%s: %w", app, env, ErrNotFound)
 		}

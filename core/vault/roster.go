@@ -68,6 +68,9 @@ func (r *roster) device(id seal.DeviceID) *rosterDevice {
 
 // readRoster opens the roster; a vault without one has nobody in it.
 func (v *Vault) readRoster(ctx context.Context) (*roster, error) {
+	if v.machine != nil {
+		return nil, fmt.Errorf("who is in the vault: %w", ErrScope)
+	}
 	plain, err := v.openBlob(ctx, rosterDoc)
 	if errors.Is(err, ErrNotFound) {
 		return &roster{}, nil

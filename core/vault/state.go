@@ -152,6 +152,9 @@ func (v *Vault) lookup(ref secret.Ref) (*seal.EnvKey, blob.Key, error) {
 	if err := ref.Check(); err != nil {
 		return nil, blob.Key{}, err
 	}
+	if err := v.machine.scope(ref.App, ref.Env); err != nil {
+		return nil, blob.Key{}, err
+	}
 	if env, ok := v.state.env(ref.App, ref.Env); ok {
 		key := v.keys.envs[env.ID]
 		id := key.RecordID(ref.Name)

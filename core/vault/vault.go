@@ -34,6 +34,7 @@ var (
 	ErrClosed      = errors.New("vault is closed")
 	ErrValue       = errors.New("invalid value")
 	ErrReadOnly    = errors.New("a machine key reads, and writes nothing")
+	ErrScope       = errors.New("not what this machine key is for")
 	ErrRevoked     = errors.New("no longer let in")
 	ErrExpired     = errors.New("its time is over")
 )

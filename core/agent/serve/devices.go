@@ -135,20 +135,29 @@ func (s *Server) opDeviceRevoke(ctx context.Context, c *client, f *wire.Frame) (
 // opPush puts the vault on a server. The open one, which knows of none, is locked.
 func (s *Server) opPush(ctx context.Context, c *client, f *wire.Frame) (answer, error) {
 	var a agent.Server
-	var r *remoteFile
-	ans, err := s.freshOp(ctx, c, f, "vault_push", &a, func(o *opened, _ secret.Value) (err error) {
-		if r, err = s.meet(ctx, &a); err != nil {
-			return err
-		}
-		r.Vault = o.vault.ID()
-		opts, err := r.options(signerOf(o.vault.Signer()))
+	kind, err := passwordArgs(f, &a)
+	if err != nil {
+		return answer{}, err
+	}
+	r, err := s.meet(ctx, &a)
+	if err != nil {
+		return answer{}, err
+	}
+	err = s.ask(ctx, f.Files[0], kind, "Master password: ", func(p secret.Value) error {
+		s.fresh.Lock()
+		defer s.fresh.Unlock()
+		o, err := s.openCopy(ctx, p, &s.freshMem) // a server that it is on already may have lost it
 		if err != nil {
 			return err
 		}
-		return s.push(ctx, r, o, opts)
+		defer o.close(false)
+		if err := o.note(c.record("vault_push", "", "ALLOWED", r.URL)); err != nil {
+			return err
+		}
+		return s.push(ctx, r, o)
 	})
 	if err != nil {
-		return ans, err
+		return answer{}, err
 	}
 	shut := s.shutting()
 	shut.args = struct {
@@ -158,8 +167,12 @@ func (s *Server) opPush(ctx context.Context, c *client, f *wire.Frame) (answer, 
 	return shut, nil
 }
 
-func (s *Server) push(ctx context.Context, r *remoteFile, o *opened, opts httpblob.Options) error {
-	var err error
+func (s *Server) push(ctx context.Context, r *remoteFile, o *opened) error {
+	r.Vault = o.vault.ID()
+	opts, err := r.options(signerOf(o.vault.Signer()))
+	if err != nil {
+		return err
+	}
 	if opts.Locator, err = o.vault.Locator(); err != nil {
 		return err
 	}

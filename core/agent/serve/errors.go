@@ -52,7 +52,7 @@ func meanings() []meaning {
 		{vault.ErrExists, agent.ErrExists, `"ov secret set" replaces it`},
 		{vault.ErrConflict, agent.ErrConflict, "look at it again and repeat"},
 		{vault.ErrTampered, agent.ErrTampered, restore},
-		{vault.ErrRollback, agent.ErrRollback, `somebody restored an older copy of the vault's files, or some were lost; "ov vault restore" brings a backup back`},
+		{vault.ErrRollback, agent.ErrRollback, `somebody restored an older copy of the vault's files, or of its server: "ov vault restore" brings a backup back; for a server see docs/remote.md, "A server that was set back"`},
 		{vault.ErrFork, agent.ErrRollback, "somebody restored an older copy of the vault's files"},
 		{vault.ErrCorrupt, agent.ErrCorrupt, restore},
 		{blob.ErrCorrupt, agent.ErrCorrupt, restore},

@@ -125,6 +125,15 @@ func (s *Server) setLease(t agent.TTLs) {
 
 // openVault opens store, vault and audit log; nothing stays open on an error.
 func (s *Server) openVault(ctx context.Context, password secret.Value, mem *lockmem.Arena) (*opened, error) {
+	o, err := s.openCopy(ctx, password, mem)
+	if err == nil {
+		o.place.release(o.vault)
+	}
+	return o, err
+}
+
+// openCopy is openVault of what is on this machine: a server is not asked.
+func (s *Server) openCopy(ctx context.Context, password secret.Value, mem *lockmem.Arena) (*opened, error) {
 	if err := agent.CheckHome(s.c.Home); err != nil {
 		return nil, err
 	}
@@ -147,7 +156,6 @@ func (s *Server) openVault(ctx context.Context, password secret.Value, mem *lock
 		mem.Wipe()
 		return nil, s.incomplete(err)
 	}
-	store.release(v)
 	return s.withLog(v, store, mem)
 }
 

@@ -146,7 +146,7 @@ func (c *caller) reads(rec *blob.Record) bool {
 		return rec.Kind != manifest.KindSecret
 	case channel.RolePrincipal:
 		switch rec.Kind {
-		case manifest.KindEnvKey, manifest.KindSecret:
+		case manifest.KindEnvKey, manifest.KindSecret, manifest.KindWrap, manifest.KindEnvPolicy:
 			return c.principal.Reads(rec.Group)
 		case manifest.KindPrincipal:
 			return rec.ID == c.key.ID

@@ -1,8 +1,10 @@
-package seal
+package manifest
 
 import (
 	"crypto/sha256"
 	"strings"
+
+	"github.com/opaquevault/ov/core/lp"
 )
 
 // wordCount is how much of a key's hash two people compare: 96 bits, six words.
@@ -13,7 +15,7 @@ const wordCount = 6
 // each (the scheme of proquints, arXiv:0901.4016).
 func Words(public []byte) string {
 	const consonants, vowels = "bdfghjklmnprstvz", "aiou"
-	sum := sha256.Sum256(LP([]byte("ov/v1/words"), public))
+	sum := sha256.Sum256(lp.Join([]byte("ov/v1/words"), public))
 	words := make([]string, wordCount)
 	for i := range words {
 		n := uint16(sum[2*i])<<8 | uint16(sum[2*i+1])
