@@ -38,7 +38,7 @@ var shared = sync.OnceValue(func() *scanner { return newScanner(rules()) })
 // prefixes returns the rows of all families.
 func prefixes() []prefix {
 	return slices.Concat(githubPrefixes, packagesPrefixes, cloudPrefixes, dataPrefixes, chatPrefixes,
-		moneyPrefixes, aiPrefixes, infraPrefixes, watchPrefixes)
+		moneyPrefixes, aiPrefixes, infraPrefixes, watchPrefixes, newerPrefixes)
 }
 
 // rules returns all rules, the ones that say most first: where two findings start

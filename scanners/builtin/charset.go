@@ -31,21 +31,22 @@ func (s *set) run(b []byte, i int) int {
 
 // The alphabets of tokens.
 var (
-	alnum  = newSet("a-zA-Z0-9")
-	word   = newSet("a-zA-Z0-9_")
-	dashed = newSet("a-zA-Z0-9_-")
-	dotted = newSet("a-zA-Z0-9_.-")
-	padded = newSet("a-zA-Z0-9_=-")
-	lowHex = newSet("0-9a-f")
-	anyHex = newSet("0-9a-fA-F")
-	upper  = newSet("A-Z0-9")
-	base32 = newSet("A-Z2-7")
-	lower  = newSet("a-z0-9")
-	base64 = newSet("a-zA-Z0-9+/=")
-	either = newSet("a-zA-Z0-9+/=_-") // both base64 alphabets
-	comma  = newSet("a-zA-Z0-9+/=_,-")
-	digit  = newSet("0-9")
-	pathy  = newSet("a-zA-Z0-9_/-")
+	alnum    = newSet("a-zA-Z0-9")
+	word     = newSet("a-zA-Z0-9_")
+	dashed   = newSet("a-zA-Z0-9_-")
+	dotted   = newSet("a-zA-Z0-9_.-")
+	padded   = newSet("a-zA-Z0-9_=-")
+	lowHex   = newSet("0-9a-f")
+	anyHex   = newSet("0-9a-fA-F")
+	upper    = newSet("A-Z0-9")
+	constant = newSet("A-Z0-9_")
+	base32   = newSet("A-Z2-7")
+	lower    = newSet("a-z0-9")
+	base64   = newSet("a-zA-Z0-9+/=")
+	either   = newSet("a-zA-Z0-9+/=_-") // both base64 alphabets
+	comma    = newSet("a-zA-Z0-9+/=_,-")
+	digit    = newSet("0-9")
+	pathy    = newSet("a-zA-Z0-9_/-")
 )
 
 func isDigit(c byte) bool  { return '0' <= c && c <= '9' }

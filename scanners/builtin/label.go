@@ -73,6 +73,9 @@ func (l *label) find(w []byte, at int, final bool) ([]scan.Span, int) {
 		return nil, name + 1 // no gap: the name goes on
 	}
 	c.strong = c.strong || w[i-1] == '=' || w[i-1] == ':'
+	if before := at - len(c.left) - 1; before >= 0 && c.quote != 0 && w[before] == c.quote && string(w[name:c.end]) == "="+string(c.quote) {
+		return nil, c.end + 1 // "PWD="+dir: what is quoted is the name
+	}
 	if l.header {
 		end, cut := scheme(w, c.end, final)
 		if cut {

@@ -125,7 +125,7 @@ func headerValue(v []byte, c context) bool {
 
 // password judges the value of a name such as password.
 func password(v []byte, c context) bool {
-	if len(v) < 4 || stands(v) || v[0] == '/' && wordy(v) || dateLike(v) && !c.tight {
+	if len(v) < 4 || stands(v) || c.quote == 0 && bytes.IndexByte(v, '.') > 0 && reference(v) || v[0] == '/' && wordy(v) || dateLike(v) && !c.tight {
 		return false
 	}
 	if !c.strong {
@@ -160,7 +160,7 @@ func isWord(v []byte) bool {
 
 // tokenValue judges the value of a name such as token, secret or api_key.
 func tokenValue(v []byte, c context) bool {
-	if bytes.IndexByte(v, ' ') >= 0 || dateLike(v) || c.inPath() {
+	if bytes.IndexByte(v, ' ') >= 0 || dateLike(v) || c.inPath() || c.quote == 0 && reference(v) {
 		return false
 	}
 	if c.strong {

@@ -98,6 +98,9 @@ func uuidShape(b []byte) bool {
 	return b[8] == '-' && b[13] == '-' && b[18] == '-' && b[23] == '-'
 }
 
+// notHex: a letter that no hexadecimal number has.
+func notHex(b []byte) bool { return anyHex.run(b, 0) < len(b) }
+
 // slackShape: ids come first, or the token that a rotated one wraps.
 func slackShape(b []byte) bool { return isDigit(b[0]) || b[0] == 'x' }
 

@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"bytes"
+	b64 "encoding/base64"
 	"slices"
 
 	"github.com/opaquevault/ov/core/scan"
@@ -39,6 +40,16 @@ func tokenShapes() []rule {
 		{scan.Rule{ // curl(1), wget(1): -u user:password
 			ID: "curl-user", Keywords: []string{"-u ", "--user ", "-u'", `-u"`, "--user=", "--proxy-user "}, After: true, Behind: 200, Need: 256, Tier: scan.Precise,
 		}, findCurlUser},
+		{scan.Rule{ // discord.com/developers/docs/reference: the bot's id in base64, 6, 27 to 38
+			ID: "discord-bot-token", Keywords: snowflakes(), Behind: behind, Need: 28 + 1 + 6 + 1 + 27,
+			Max: 256, Swallow: dashed.has, Tier: scan.Precise,
+		}, findDiscord},
+		{scan.Rule{ // learn.microsoft.com/purview (Azure DevOps tokens): 76, AZDO, 4
+			ID: "azure-devops-token", Keywords: []string{"AZDO"}, Before: 76, Behind: 1, Need: 4 + 4 + 1, Tier: scan.Precise, Lead: oddRun,
+		}, func(w []byte, at int, final bool) ([]scan.Span, int) { return signed(w, at, 60, 4, final) }},
+		{scan.Rule{ // github.com/microsoft/security-utilities: 52, JQQJ99, 26
+			ID: "azure-key-annotated", Keywords: []string{"JQQJ99"}, Before: 52, Behind: 1, Need: 6 + 26, Max: 256, Swallow: alnum.has, Tier: scan.Precise, Lead: oddRun,
+		}, func(w []byte, at int, final bool) ([]scan.Span, int) { return signed(w, at, 40, 26, final) }},
 		{scan.Rule{ // facebook app tokens: developers.facebook.com/docs/facebook-login
 			ID: "openai-signature", Keywords: []string{"T3BlbkFJ"}, Before: 20, Behind: 1, Need: 28,
 			Max: 256, Swallow: dashed.has, Tier: scan.Precise, Lead: oddRun,
@@ -82,6 +93,62 @@ func oddRun(b []byte) int {
 		}
 	}
 	return len(b) - i
+}
+
+// signed takes a token with a signature in it: least letters and digits of disorder
+// before the keyword, and tail of them after.
+func signed(w []byte, at, least, tail int, final bool) ([]scan.Span, int) {
+	if oddRun(w[:at]) < least {
+		return nil, at
+	}
+	key := 4
+	if w[at] == 'J' {
+		key = 6
+	}
+	end := alnum.run(w, at+key)
+	if end-at-key < tail {
+		return nil, unless(end == len(w) && !final, end+1)
+	}
+	return []scan.Span{{Start: at - oddRun(w[:at]), End: end}}, at + key + tail + 1
+}
+
+// snowflakes are how a number of 17 to 19 digits begins in base64.
+func snowflakes() []string {
+	var all []string
+	for n := 10; n < 100; n++ {
+		all = append(all, b64.StdEncoding.EncodeToString([]byte{byte('0' + n/10), byte('0' + n%10), '0'})[:3])
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func findDiscord(w []byte, at int, final bool) ([]scan.Span, int) {
+	if !boundary(w, at) {
+		return nil, at
+	}
+	id := alnum.run(w, at)
+	switch n := id - at; {
+	case id == len(w) && !final && n <= 28:
+		return nil, more
+	case n < 22 || n > 28 || id == len(w) || w[id] != '.':
+		return nil, min(id, at+28) + 1
+	}
+	d, err := b64.RawStdEncoding.DecodeString(string(w[at:id]))
+	if err != nil || digit.run(d, 0) != len(d) {
+		return nil, id + 1
+	}
+	stamp := dashed.run(w, id+1)
+	switch {
+	case stamp == len(w) && !final && stamp-id-1 <= 7:
+		return nil, more
+	case stamp-id-1 < 5 || stamp-id-1 > 7 || stamp == len(w) || w[stamp] != '.':
+		return nil, id + 9
+	}
+	end := dashed.run(w, stamp+1)
+	if end-stamp-1 < 27 {
+		return nil, unless(end == len(w) && !final, end+1)
+	}
+	return []scan.Span{{Start: at, End: end, Open: end == len(w) && !final}}, stamp + 28
 }
 
 // around takes the odd run before a literal of n bytes and the body after it.

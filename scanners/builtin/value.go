@@ -174,6 +174,31 @@ func random(v []byte, least int) bool {
 	return kinds >= min(6, least)
 }
 
+// reference reports whether an unquoted v names something of code and is no value:
+// a constant (C.NL80211_ATTR_KEY_SEQ), or what a package has
+// (x509.KeyUsageCertSign).
+func reference(v []byte) bool {
+	dot := bytes.LastIndexByte(v, '.')
+	last := v[dot+1:]
+	if len(last) == 0 || !isUpper(last[0]) {
+		return false
+	}
+	if constant.run(last, 0) == len(last) {
+		return bytes.IndexByte(last, '_') > 0 && figures(last)*3 <= len(last)
+	}
+	return dot > 0 && isLower(v[0]) && lower.run(v, 0) == dot && plainPart(last)
+}
+
+func figures(b []byte) int {
+	n := 0
+	for _, c := range b {
+		if isDigit(c) {
+			n++
+		}
+	}
+	return n
+}
+
 // dateLike: 2026-01-02T03:04:05Z, 10.0.0.5:6379.
 func dateLike(v []byte) bool {
 	other, marks := 0, 0

@@ -56,7 +56,7 @@ var watchPrefixes = []prefix{
 	{id: "mapbox-secret", keys: []string{"sk.eyJ", "pk.eyJ", "tk.eyJ"}, body: dotted, min: 60, max: 0,
 		source: "docs.mapbox.com (access tokens)",
 		eg:     "txqGgbkANzwFaOxhsVgrTA8djkshkMaVxekl6D4UqLoI5rclmEKG7V2gJeKZ", no: "sk.eyJtxqGgbkANzwFaOxhsVgrTA8djkshkM"},
-	{id: "facebook-token", keys: []string{"EAA"}, body: alnum, min: 80, max: 0, tight: true,
+	{id: "facebook-token", keys: []string{"EAA"}, body: alnum, min: 80, max: 0, tight: true, shape: notHex,
 		source: "developers.facebook.com (access tokens)",
 		eg:     "q7xy65dVUvMcvqVFutjPZfDyw9M9RPIOBVPd0yjHuttj5ZcFHAW3MYRRMHKQXcFTYEiVB2CsbxlzChBO", no: "xEAAq7xy65dVUvMcvqVFutjPZfDyw9M9RPIOBVPd0yjHuttj5ZcFHAW3MYRRMHKQXcFTYEiVB2CsbxlzChBO"},
 	{id: "instagram-token", keys: []string{"IGQV", "IGAA"}, body: dashed, min: 80, max: 0, tight: true,
