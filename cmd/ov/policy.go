@@ -51,7 +51,10 @@ func (c *cli) policyShowCmd() *cobra.Command {
 }
 
 func (c *cli) policySimulateCmd() *cobra.Command {
-	return c.jsonFlag(&cobra.Command{Use: "simulate FILE", Short: "Say what a policy would change, and store nothing", Args: nArgs(1),
+	var last int
+	cmd := c.jsonFlag(&cobra.Command{Use: "simulate FILE", Short: "Say what a policy would change, and store nothing", Args: nArgs(1),
+		Long: `Says what the policy in FILE would change for the secrets that are there, and what it would have said to the uses that the audit log
+holds. The log has no commands in it: where a rule names a program, a folder or variables, the answer is that it depends.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
 				text, err := readPolicy(args[0])
@@ -62,13 +65,38 @@ func (c *cli) policySimulateCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				uses, err := client.Replay(cmd.Context(), agent.ReplayRequest{Policy: text, Last: last})
+				if err != nil {
+					return err
+				}
 				if c.json {
-					return c.printJSON(e)
+					return c.printJSON(simulation{e, uses})
 				}
 				showEffect(c.out, e)
+				showReplay(c.out, uses)
 				return nil
 			})(cmd, nil)
 		}})
+	cmd.Flags().IntVar(&last, "last", 10_000, "look at the last `N` lines of the audit log")
+	return cmd
+}
+
+// A simulation is what simulate prints as JSON.
+type simulation struct {
+	agent.Effect
+	Uses []agent.Replayed `json:"uses"`
+}
+
+// showReplay writes what a policy would have said to the uses in the log.
+func showReplay(w io.Writer, uses []agent.Replayed) {
+	if len(uses) == 0 {
+		fmt.Fprintln(w, "the audit log holds no uses")
+		return
+	}
+	fmt.Fprintln(w, "uses in the audit log:")
+	for _, u := range uses {
+		fmt.Fprintf(w, "%6d x %-8s by %s of %s: %s -> %s (rule %s)\n", u.Times, u.Verb, clean(u.Client), clean(u.Space), u.Was, u.Would, clean(u.Rule))
+	}
 }
 
 func readPolicy(path string) (string, error) {

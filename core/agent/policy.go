@@ -65,6 +65,33 @@ func (c *Client) CheckPolicy(ctx context.Context, text string) (Effect, error) {
 	return e, err
 }
 
+// A ReplayRequest is a policy and how much of the log it is held against: the
+// last lines, 0 for as many as are looked at.
+type ReplayRequest struct {
+	Policy string `json:"policy"`
+	Last   int    `json:"last,omitempty"`
+}
+
+// Replayed is a kind of use that is in the log, and what a policy would have said
+// to it. The log does not hold commands: where these decide, Would says so.
+type Replayed struct {
+	Verb   string `json:"verb"`
+	Client string `json:"client"`
+	Space  string `json:"space"`
+	Was    string `json:"was"`
+	Would  string `json:"would"`
+	Rule   string `json:"rule"`
+	Times  int    `json:"times"`
+}
+
+// Replay says what a policy would have said to the uses in the log, the most
+// frequent first.
+func (c *Client) Replay(ctx context.Context, r ReplayRequest) ([]Replayed, error) {
+	var out []Replayed
+	_, err := c.call(ctx, wire.OpPolicyReplay, r, &out)
+	return out, err
+}
+
 // An Explanation says what the policy makes of a request, rule by rule.
 type Explanation struct {
 	Ref      string        `json:"ref"`

@@ -311,3 +311,42 @@ func TestAttackSessionChangesFolder(t *testing.T) {
 		}
 	}
 }
+
+// A replay knows no command: a rule that asks for one decides nothing, and a rule
+// before it does.
+func TestReplay(t *testing.T) {
+	p, err := Parse([]byte(`
+[[rule]]
+name = "agents"
+who = ["mcp"]
+refs = ["*/production/*"]
+deny = true
+[[rule]]
+name = "deploy"
+refs = ["*/production/*"]
+executables = ["/bin/deploy"]
+[[rule]]
+name = "production"
+refs = ["*/production/*"]
+approval = "always"
+[[rule]]
+name = "rest"
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		client, ref, rule, depends string
+		allow                      bool
+	}{
+		{"mcp:x", "a/production/K", "agents", "", false},
+		{"cli", "a/production/K", "", "deploy", false},
+		{"cli", "a/development/K", "rest", "", true},
+		{"mcp:x", "a/development/K", "rest", "", true},
+	} {
+		v, depends := p.Replay(Request{Verb: "run", Client: c.client}, ref(t, c.ref))
+		if v.Rule != c.rule || depends != c.depends || v.Allow != c.allow {
+			t.Errorf("%s of %s: %+v, depends on %q", c.client, c.ref, v, depends)
+		}
+	}
+}

@@ -78,7 +78,9 @@ type gate struct {
 	last     map[string][]string    // lines of what was approved last, by client and secrets
 	uses     map[string][]time.Time // of rules with a limit, by rule: a client's name is its own word
 	hits     map[string][]time.Time // fragment hits, by secret
-	recalled bool                   // uses and hits hold what the audit log says
+	recalled bool                   // uses and past hold what the audit log says
+	past     map[string][]time.Time // fragment hits of before, by the HMAC in the log
+	log      Log                    // that past is from
 }
 
 // An approval holds until its end, or for one use.
@@ -110,7 +112,7 @@ func (g *gate) forget() {
 	clear(g.last)
 	clear(g.uses) // these two come back from the audit log
 	clear(g.hits)
-	g.recalled = false
+	g.recalled, g.past, g.log = false, nil, nil
 }
 
 // policy returns the vault's policy, or the default. One that cannot be read

@@ -56,6 +56,7 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpPolicySet:     s.opPolicySet,
 		wire.OpPolicyExplain: s.opPolicyExplain,
 		wire.OpPolicyCheck:   s.opPolicyCheck,
+		wire.OpPolicyReplay:  s.opPolicyReplay,
 		wire.OpPending:       s.opPending,
 		wire.OpApprove:       s.opApprove,
 		wire.OpRefuse:        s.opRefuse,

@@ -39,13 +39,7 @@ func (s *Server) recall(ctx context.Context, p *policy.Policy) error {
 	counted := slices.DeleteFunc(entries, func(e audit.Entry) bool {
 		return len(e.Limits) == 0 && !lost(e) && !slices.ContainsFunc(e.Masked, fragment)
 	})
-	names := map[string]string{}
-	if len(counted) > 0 {
-		if names, err = o.names(ctx); err != nil {
-			return err
-		}
-	}
-	s.gate.restore(counted, names, o.log.Limits(limited(p)))
+	s.gate.restore(counted, o.log)
 	return nil
 }
 
@@ -74,14 +68,16 @@ func lost(e audit.Entry) bool { return e.Event == "ABANDONED" && e.Reason == "" 
 
 func fragment(c audit.Count) bool { return c.Lane == "fragments" }
 
-// restore counts entries, oldest first.
-func (g *gate) restore(entries []audit.Entry, names, rules map[string]string) {
+// restore counts entries, oldest first. Their fragments stay under the HMACs that
+// the log has: a secret that was deleted meanwhile may come back.
+func (g *gate) restore(entries []audit.Entry, log Log) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.recalled {
 		return
 	}
-	g.recalled = true
+	g.recalled, g.past, g.log = true, map[string][]time.Time{}, log
+	rules := log.Limits(limited(g.parsed))
 	for _, e := range entries {
 		for _, mac := range e.Limits {
 			if rule, ok := rules[mac]; ok {
@@ -90,15 +86,20 @@ func (g *gate) restore(entries []audit.Entry, names, rules map[string]string) {
 		}
 		for _, c := range e.Masked {
 			if fragment(c) {
-				g.count(names[c.Name], c.N, e.Time)
+				g.past[c.Name] = append(g.past[c.Name], times(c.N, e.Time)...)
 			}
 		}
 		for _, mac := range e.Names {
 			if lost(e) {
-				g.count(names[mac], lostHits, e.Time)
+				g.past[mac] = append(g.past[mac], times(lostHits, e.Time)...)
 			}
 		}
 	}
+}
+
+// times is n times at, as many as count.
+func times(n int64, at time.Time) []time.Time {
+	return slices.Repeat([]time.Time{at}, int(min(max(n, 0), maxHits+1)))
 }
 
 // lostHits is what a run counts for that did not say what was masked.
@@ -106,33 +107,36 @@ const lostHits = maxHits/maxAbandoned + 1
 
 // hot returns a secret of r of which too many fragments were masked lately.
 func (g *gate) hot(r *Request) (string, bool) {
+	since := r.Time.Add(-time.Hour)
 	for _, ref := range r.Refs {
 		name := ref.String()
-		if g.hits[name] = recent(g.hits[name], r.Time.Add(-time.Hour)); len(g.hits[name]) > maxHits {
-			return name, true
-		}
-		if len(g.hits[name]) == 0 {
+		if g.hits[name] = recent(g.hits[name], since); len(g.hits[name]) == 0 {
 			delete(g.hits, name)
+		}
+		if len(g.hits[name])+g.pastHits(name, since) > maxHits {
+			return name, true
 		}
 	}
 	return "", false
+}
+
+// pastHits counts those of before the last unlock.
+func (g *gate) pastHits(name string, since time.Time) (n int) {
+	if len(g.past) == 0 {
+		return 0
+	}
+	for mac := range g.log.Names([]string{name}) {
+		g.past[mac] = recent(g.past[mac], since)
+		n += len(g.past[mac])
+	}
+	return n
 }
 
 // saw counts the fragments that a completion reports.
 func (g *gate) saw(name string, n int64, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.count(name, n, now)
-}
-
-// count counts fragments of a secret. The caller holds the gate's lock.
-func (g *gate) count(name string, n int64, at time.Time) {
-	if name == "" { // gone meanwhile
-		return
-	}
-	for range min(n, maxHits+1) {
-		g.hits[name] = append(g.hits[name], at)
-	}
+	g.hits[name] = append(g.hits[name], times(n, now)...)
 }
 
 func recent(times []time.Time, since time.Time) []time.Time {

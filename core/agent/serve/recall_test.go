@@ -65,6 +65,21 @@ func TestAttackFragmentsOutliveALock(t *testing.T) {
 	}
 	r.wants(t, c, runOf(dev("TOKEN")), agent.ErrApproval)
 	r.wants(t, c, runOf(dev("OTHER")), nil)
+	// Deleted while the agent counts anew, and brought back.
+	allowed := func(do func() error) {
+		t.Helper()
+		if err := r.allows(t, agent.PendingID(do())); err != nil {
+			t.Fatal(err)
+		}
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	allowed(func() error { return c.Delete(t.Context(), dev("TOKEN")) })
+	c = r.forgotten(t)
+	r.wants(t, c, runOf(dev("OTHER")), nil)
+	allowed(func() error { _, err := c.Restore(t.Context(), dev("TOKEN")); return err })
+	r.wants(t, c, runOf(dev("TOKEN")), agent.ErrApproval)
 }
 
 // Attack: whoever searches kills ov before it can say what was masked.

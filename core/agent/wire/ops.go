@@ -45,7 +45,8 @@ const (
 	OpPolicyShow    = "policy_show"
 	OpPolicySet     = "policy_set"
 	OpPolicyExplain = "policy_explain"
-	OpPolicyCheck   = "policy_check" // what another policy would change; nothing is stored
+	OpPolicyCheck   = "policy_check"  // what another policy would change; nothing is stored
+	OpPolicyReplay  = "policy_replay" // what another policy would have said to the uses in the log
 	OpPending       = "pending"
 	OpApprove       = "approve"
 	OpRefuse        = "refuse"
