@@ -70,6 +70,7 @@ func known() []struct {
 		code   string
 		text   string
 	}{
+		{depot.ErrUnavailable, http.StatusServiceUnavailable, wire.CodeUnavailable, "the database cannot be reached"},
 		{blob.ErrEmpty, http.StatusNotFound, wire.CodeEmpty, "no such vault"},
 		{blob.ErrNotFound, http.StatusNotFound, wire.CodeNotFound, "not found"},
 		{blob.ErrConflict, http.StatusConflict, wire.CodeConflict, "it has changed meanwhile"},
@@ -77,7 +78,6 @@ func known() []struct {
 		{blob.ErrFull, http.StatusInsufficientStorage, wire.CodeFull, "the server's disk is full"},
 		{depot.ErrQuota, http.StatusInsufficientStorage, wire.CodeQuota, "the vault has reached the server's quota"},
 		{depot.ErrKeyReused, http.StatusUnprocessableEntity, wire.CodeIdempotency, "this idempotency key was used for another commit"},
-		{depot.ErrUnavailable, http.StatusServiceUnavailable, wire.CodeUnavailable, "the database cannot be reached"},
 		{wire.ErrMalformed, http.StatusBadRequest, wire.CodeInvalid, "malformed body"},
 		{manifest.ErrAltered, http.StatusBadRequest, wire.CodeInvalid, "the manifest does not verify"},
 		{manifest.ErrVersion, http.StatusBadRequest, wire.CodeInvalid, "the manifest was written by a newer version of ov"},

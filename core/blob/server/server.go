@@ -53,6 +53,7 @@ type Server struct {
 	rates     *limiter // by key
 	strangers *limiter // by address: what nobody signed for
 	watch     *watch
+	page      []byte // the description, for people
 	handler   http.Handler
 	draining  atomic.Bool
 }
@@ -80,6 +81,10 @@ func New(c Config) (*Server, error) {
 		rates:     newLimiter(c.Rate, c.Burst, c.Now),
 		strangers: newLimiter(strangerPerHour/3600.0, strangerBurst, c.Now),
 		watch:     newWatch(),
+	}
+	var err error
+	if s.page, err = render(openapi); err != nil {
+		return nil, err
 	}
 	s.handler = s.mux()
 	return s, nil

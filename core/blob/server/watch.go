@@ -138,9 +138,8 @@ func places(stack []byte) string {
 	var out []string
 	for line := range strings.Lines(string(stack)) {
 		if strings.HasPrefix(line, "\t") {
-			if path, _, ok := strings.Cut(strings.TrimSpace(line), " +0x"); ok {
-				out = append(out, path[strings.LastIndexByte(path, '/')+1:])
-			}
+			path, _, _ := strings.Cut(strings.TrimSpace(line), " +0x")
+			out = append(out, path[strings.LastIndexByte(path, '/')+1:])
 		}
 	}
 	return strings.Join(out[:min(len(out), 12)], " < ")
