@@ -82,13 +82,13 @@ func (c *cli) trustCmd() *cobra.Command {
 }
 
 func (c *cli) appCmd() *cobra.Command {
-	return noun("app", "Apps: the first part of a reference",
+	return noun("app", "Apps: the first part of a reference", c.appCreateCmd(), c.appDeleteCmd(),
 		c.spacesCmd("List the apps", func(s agent.Space, _ *config.Config) string { return s.App }),
 		c.useCmd("app", "Use an app where no .ov.yaml says otherwise"))
 }
 
 func (c *cli) envCmd() *cobra.Command {
-	return noun("env", "Environments: the second part of a reference",
+	return noun("env", "Environments: the second part of a reference", c.envCreateCmd(), c.envDeleteCmd(),
 		c.spacesCmd("List the environments of the app", func(s agent.Space, cfg *config.Config) string {
 			if s.App != cfg.App.Value {
 				return ""

@@ -138,6 +138,19 @@ func (c *Client) Spaces(ctx context.Context) ([]Space, error) {
 	return spaces, err
 }
 
+// CreateSpace makes an environment without a secret.
+func (c *Client) CreateSpace(ctx context.Context, app, env string) error {
+	_, err := c.call(ctx, wire.OpSpaceCreate, Space{App: app, Env: env}, nil)
+	return err
+}
+
+// DeleteSpace removes an environment with the s.Secrets secrets that are in it, and
+// their history, for good. It needs the password afresh.
+func (c *Client) DeleteSpace(ctx context.Context, s Space) error {
+	_, err := c.fresh(ctx, wire.OpSpaceDelete, s)
+	return err
+}
+
 // Verify opens and checks every record. Of a vault that is too damaged to be
 // unlocked it says how much can be read; that needs the password.
 func (c *Client) Verify(ctx context.Context) (Report, error) {

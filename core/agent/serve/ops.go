@@ -29,6 +29,8 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpInfo:        s.opInfo,
 		wire.OpDelete:      s.opDelete,
 		wire.OpSpaces:      s.opSpaces,
+		wire.OpSpaceCreate: s.opSpaceCreate,
+		wire.OpSpaceDelete: s.opSpaceDelete,
 		wire.OpVerify:      s.opVerify,
 		wire.OpAuditShow:   s.opAuditShow,
 		wire.OpAuditVerify: s.opAuditVerify,

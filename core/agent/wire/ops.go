@@ -21,6 +21,8 @@ const (
 	OpInfo        = "info"
 	OpDelete      = "delete"
 	OpSpaces      = "spaces"
+	OpSpaceCreate = "space_create"
+	OpSpaceDelete = "space_delete"
 	OpVerify      = "verify"
 	OpAuditShow   = "audit_show"
 	OpAuditVerify = "audit_verify"
