@@ -14,7 +14,7 @@ const pushChunk = 500
 // nothing is opened, and it stays the same vault.
 func (v *Vault) Push(ctx context.Context, to blob.Store) error {
 	err := v.read(ctx, func() error {
-		c := blob.Commit{Seq: v.state.head.Seq, Manifest: v.state.head.Manifest}
+		c := blob.Commit{Seq: v.state.head.Seq, Manifest: v.state.head.Manifest, Reset: v.state.manifest.Reset}
 		keys := make([]blob.Key, 0, len(v.state.entries))
 		for k := range v.state.entries {
 			keys = append(keys, k)

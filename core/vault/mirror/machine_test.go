@@ -98,13 +98,16 @@ func TestMachine(t *testing.T) {
 	}
 	// Everything that it must not.
 	for what, err := range map[string]error{
-		"put":     func() error { _, err := m.Put(ctx, ref("NEW"), text("x"), vault.PutOptions{}); return err }(),
-		"delete":  m.Delete(ctx, ref("TOKEN")),
-		"policy":  m.PutSealed(ctx, vault.Policy, nil),
-		"machine": func() error { _, _, err := m.NewMachine(ctx, vault.MachineOrder{Name: "x", App: "shop", Env: "development"}); return err }(),
-		"revoke":  m.RevokeMachine(ctx, list[0].ID, yes),
-		"device":  m.RevokeDevice(ctx, a.vault.Device()),
-		"name":    m.Announce(ctx, "x"),
+		"put":    func() error { _, err := m.Put(ctx, ref("NEW"), text("x"), vault.PutOptions{}); return err }(),
+		"delete": m.Delete(ctx, ref("TOKEN")),
+		"policy": m.PutSealed(ctx, vault.Policy, nil),
+		"machine": func() error {
+			_, _, err := m.NewMachine(ctx, vault.MachineOrder{Name: "x", App: "shop", Env: "development"})
+			return err
+		}(),
+		"revoke": m.RevokeMachine(ctx, list[0].ID, yes),
+		"device": m.RevokeDevice(ctx, a.vault.Device()),
+		"name":   m.Announce(ctx, "x"),
 	} {
 		if !errors.Is(err, vault.ErrReadOnly) {
 			t.Errorf("%s: %v", what, err)
@@ -159,9 +162,11 @@ func TestAttackMachine(t *testing.T) {
 	public := [32]byte(strange.Public().(ed25519.PublicKey))
 	me := manifest.DeviceID{66}
 	lies := map[string]func(*evil){
-		"an older vault":       func(e *evil) { e.Store = older },
-		"a record dropped":     func(e *evil) { e.list = func(l []blob.Entry) []blob.Entry { return dropped(l, manifest.KindSecret) } },
-		"the policy dropped":   func(e *evil) { e.list = func(l []blob.Entry) []blob.Entry { return dropped(l, manifest.KindEnvPolicy) } },
+		"an older vault":   func(e *evil) { e.Store = older },
+		"a record dropped": func(e *evil) { e.list = func(l []blob.Entry) []blob.Entry { return dropped(l, manifest.KindSecret) } },
+		"the policy dropped": func(e *evil) {
+			e.list = func(l []blob.Entry) []blob.Entry { return dropped(l, manifest.KindEnvPolicy) }
+		},
 		"its wrap dropped":     func(e *evil) { e.list = func(l []blob.Entry) []blob.Entry { return dropped(l, manifest.KindWrap) } },
 		"an old version alone": func(e *evil) { e.list = func(l []blob.Entry) []blob.Entry { l[len(l)-1].Version--; return l } },
 		"a bit of a record":    func(e *evil) { e.got = func(r []blob.Record) []blob.Record { r[0].Data = flip(r[0].Data); return r } },
