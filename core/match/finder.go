@@ -127,6 +127,14 @@ func (f *Finder) Hold(b Block) int {
 	return min(f.set.Hold(b), f.runs.Hold(b))
 }
 
+// Rest is that of the needles.
+func (f *Finder) Rest(b Block, i int) []byte {
+	if f == nil {
+		return nil
+	}
+	return f.set.Rest(b, i)
+}
+
 // Size returns about how many bytes of memory the finder takes.
 func (f *Finder) Size() int {
 	if f == nil {

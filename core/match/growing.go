@@ -2,6 +2,7 @@ package match
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -139,7 +140,7 @@ func (g *Growing) prefix() {
 	for i := range g.held.tiers {
 		o := &g.held.tiers[i]
 		for _, k := range o.grow() {
-			g.held.add(o.needle(int(k)), nil, false)
+			g.held.add(o.needle(int(k.id)), nil, false)
 		}
 		g.held.max = max(g.held.max, o.max)
 	}
@@ -195,29 +196,34 @@ func (g *Growing) Hold(b Block) int {
 
 // grow enters the needles that were added since the last time into the order,
 // equal ones once, and returns them.
-func (o *ordered) grow() []int32 {
+func (o *ordered) grow() []keyed {
 	var more []int32
 	for ; o.known < len(o.id); o.known++ {
 		more = append(more, int32(o.known))
 	}
-	less := func(a, b int32) int { return bytes.Compare(o.needle(int(a)), o.needle(int(b))) }
-	slices.SortFunc(more, less)
-	more = slices.CompactFunc(more, func(a, b int32) bool { return less(a, b) == 0 })
-	more = slices.DeleteFunc(more, func(k int32) bool {
-		_, is := slices.BinarySearchFunc(o.by, k, less)
+	added := arrange(more, o.first, o.less)
+	order := func(a, b keyed) int {
+		if a.key != b.key {
+			return cmp.Compare(a.key, b.key)
+		}
+		return o.less(a.id, b.id)
+	}
+	added = slices.CompactFunc(added, func(a, b keyed) bool { return order(a, b) == 0 })
+	added = slices.DeleteFunc(added, func(k keyed) bool {
+		_, is := slices.BinarySearchFunc(o.by, k, order)
 		return is
 	})
 	old := len(o.by)
-	o.by = append(o.by, more...)
+	o.by = append(o.by, added...)
 	// The last ones first: what is behind a new one moves to its final place.
 	to := len(o.by)
-	for i := len(more) - 1; i >= 0; i-- {
-		at, _ := slices.BinarySearchFunc(o.by[:old], more[i], less)
+	for i := len(added) - 1; i >= 0; i-- {
+		at, _ := slices.BinarySearchFunc(o.by[:old], added[i], order)
 		to -= old - at
 		copy(o.by[to:], o.by[at:old])
 		to--
-		o.by[to] = more[i]
+		o.by[to] = added[i]
 		old = at
 	}
-	return more
+	return added
 }

@@ -2,9 +2,11 @@ package match
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"sort"
 )
 
 // prefixes answers "may the end of this block still become an occurrence?". It
@@ -25,24 +27,27 @@ type prefixes struct {
 // ordered is the needles of a tier in the usual order.
 type ordered struct {
 	*tails
-	by    []int32
+	by    []keyed
 	known int // so many of the needles were entered
 	word  bool
 }
 
-// ordered returns the numbers of the needles in the usual order.
-func (t *tier) ordered() []int32 {
+// ordered returns the needles in the usual order.
+func (t *tier) ordered() []keyed {
 	all := make([]int32, len(t.id))
 	for k := range all {
 		all[k] = int32(k)
 	}
-	less := func(a, b int32) int { return bytes.Compare(t.needle(int(a)), t.needle(int(b))) }
-	all = arrange(all, func(k int32) uint64 { return firstWord(t.needle(int(k))) }, less)
+	order := arrange(all, t.first, t.less)
 	if t.room > 0 { // that of a Growing may hold a needle twice
-		all = slices.CompactFunc(all, func(a, b int32) bool { return less(a, b) == 0 })
+		order = slices.CompactFunc(order, func(a, b keyed) bool { return a.key == b.key && t.less(a.id, b.id) == 0 })
 	}
-	return all
+	return order
 }
+
+func (t *tails) first(k int32) uint64 { return firstWord(t.needle(int(k))) }
+
+func (t *tails) less(a, b int32) int { return bytes.Compare(t.needle(int(a)), t.needle(int(b))) }
 
 // newPrefixes enters the needles of the tiers. Its tables have room for times as
 // many.
@@ -63,7 +68,7 @@ func newPrefixes(tiers []*tier, times int) prefixes {
 	for _, o := range p.tiers {
 		var before []byte
 		for _, k := range o.by {
-			n := o.needle(int(k))
+			n := o.needle(int(k.id))
 			p.add(n, before, o.word)
 			before = n
 		}
@@ -127,7 +132,8 @@ func (p *prefixes) under(b *Block, i int) bool {
 	if !b.opens(i) {
 		return false
 	}
-	for _, o := range p.tiers {
+	for t := range p.tiers {
+		o := &p.tiers[t]
 		if o.word && !b.edge(i) {
 			continue
 		}
@@ -138,24 +144,62 @@ func (p *prefixes) under(b *Block, i int) bool {
 	return false
 }
 
-func (o ordered) under(x []byte) bool {
+// under reports whether a needle begins with x and is longer; or, a word, as long.
+func (o *ordered) under(x []byte) bool { return o.begins(x) != nil }
+
+// begins returns such a needle, or nil.
+func (o *ordered) begins(x []byte) []byte {
 	if len(x) > o.max {
-		return false
+		return nil
 	}
-	k, same := slices.BinarySearchFunc(o.by, x, func(k int32, x []byte) int { return bytes.Compare(o.needle(int(k)), x) })
-	if same {
-		if o.word {
-			return true
+	// The keys of those needles lie between that of x and the same with its missing
+	// bytes set.
+	low := firstWord(x)
+	high := low | ^uint64(0)>>(8*min(len(x), 7))
+	if len(x) >= 8 {
+		high = low
+	}
+	k, _ := slices.BinarySearchFunc(o.by, low, func(o keyed, low uint64) int { return cmp.Compare(o.key, low) })
+	if len(x) > 8 {
+		n := sort.Search(len(o.by)-k, func(i int) bool {
+			b := o.by[k+i]
+			return b.key > low || b.key == low && bytes.Compare(o.needle(int(b.id)), x) >= 0
+		})
+		k += n
+	}
+	for ; k < len(o.by) && o.by[k].key <= high; k++ {
+		n := o.needle(int(o.by[k].id))
+		switch is := bytes.HasPrefix(n, x); {
+		case is && (len(n) > len(x) || o.word):
+			return n
+		case !is && len(x) > 8: // it comes behind x, and so do the others
+			return nil
 		}
-		k++
 	}
-	return k < len(o.by) && bytes.HasPrefix(o.needle(int(o.by[k])), x)
+	return nil
+}
+
+// rest returns what a needle has behind b.Bytes[i:], with which it begins: as
+// long as the stream goes on with that, and does not reach its end, the needle is
+// under way. Words have none.
+func (p *prefixes) rest(b *Block, i int) []byte {
+	if i == len(b.Bytes) || !b.opens(i) {
+		return nil
+	}
+	x := b.Bytes[i:]
+	for t := range p.tiers {
+		o := &p.tiers[t]
+		if n := o.begins(x); n != nil && !o.word {
+			return n[len(x):]
+		}
+	}
+	return nil
 }
 
 func (p *prefixes) size() int {
 	n := 8 * (len(p.pairs) + len(p.quads.bits) + len(p.heads.bits) + len(p.twos.bits))
 	for _, o := range p.tiers {
-		n += 4 * len(o.by)
+		n += 16 * len(o.by)
 	}
 	return n
 }

@@ -211,6 +211,16 @@ func (s *Set) Hold(b Block) int {
 	return s.held.find(&b)
 }
 
+// Rest returns what would have to follow the block, all but its last byte, for
+// Hold to return i again, as it did now; nil if that cannot be said. It is not to
+// be changed.
+func (s *Set) Rest(b Block, i int) []byte {
+	if s == nil {
+		return nil
+	}
+	return s.held.rest(&b, i)
+}
+
 // Size returns about how many bytes of memory the set takes.
 func (s *Set) Size() int {
 	if s == nil {

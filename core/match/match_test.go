@@ -181,3 +181,33 @@ func TestManyNeedles(t *testing.T) {
 		t.Logf("%d needles: %d KiB", c.n, s.Size()>>10)
 	}
 }
+
+// TestRest holds that a block that goes on with the rest is held from the same
+// byte, up to the last byte of it.
+func TestRest(t *testing.T) {
+	r := rand.New(rand.NewPCG(61, 62))
+	for name, needles := range families(r) {
+		s, err := Compile(needles, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 50 {
+			stream := hostile(r, needles, 100)
+			b := Block{Bytes: stream, Prev: -1}
+			i := s.Hold(b)
+			rest := s.Rest(b, i)
+			if i == len(stream) {
+				if rest != nil {
+					t.Fatalf("%s: %q behind %q, of which nothing is held", name, rest, stream)
+				}
+				continue
+			}
+			for n := range rest {
+				longer := append(bytes.Clone(stream), rest[:n]...)
+				if got := s.Hold(Block{Bytes: longer, Prev: -1}); got != i || naiveHold(needles, longer) != i {
+					t.Fatalf("%s: %q and %q of its rest %q is held from %d, not from %d", name, stream, rest[:n], rest, got, i)
+				}
+			}
+		}
+	}
+}

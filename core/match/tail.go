@@ -20,10 +20,16 @@ type tails struct {
 }
 
 func newTails(needles []Needle, ids []int32) tails {
-	ids = arrange(ids, func(i int32) uint64 { return lastWord(needles[i].Bytes) }, func(a, b int32) int {
+	order := arrange(ids, func(i int32) uint64 { return lastWord(needles[i].Bytes) }, func(a, b int32) int {
 		return cmp.Or(compareBackwards(needles[a].Bytes, needles[b].Bytes), cmp.Compare(a, b))
 	})
-	ids = slices.CompactFunc(ids, func(a, b int32) bool { return bytes.Equal(needles[a].Bytes, needles[b].Bytes) })
+	order = slices.CompactFunc(order, func(a, b keyed) bool {
+		return a.key == b.key && bytes.Equal(needles[a.id].Bytes, needles[b.id].Bytes)
+	})
+	ids = make([]int32, len(order))
+	for k, o := range order {
+		ids[k] = o.id
+	}
 	total := 0
 	for _, i := range ids {
 		total += len(needles[i].Bytes)
@@ -48,12 +54,14 @@ func newTails(needles []Needle, ids []int32) tails {
 	return t
 }
 
+// keyed is the number of a needle and 8 bytes of it that decide most comparisons.
+type keyed struct {
+	key uint64
+	id  int32
+}
+
 // arrange returns the ids in the order of their keys; of equal keys less decides.
-func arrange(ids []int32, key func(int32) uint64, less func(a, b int32) int) []int32 {
-	type keyed struct {
-		key uint64
-		id  int32
-	}
+func arrange(ids []int32, key func(int32) uint64, less func(a, b int32) int) []keyed {
 	all := make([]keyed, len(ids))
 	for i, id := range ids {
 		all[i] = keyed{key(id), id}
@@ -64,11 +72,7 @@ func arrange(ids []int32, key func(int32) uint64, less func(a, b int32) int) []i
 		}
 		return less(a.id, b.id)
 	})
-	out := make([]int32, len(ids))
-	for i, k := range all {
-		out[i] = k.id
-	}
-	return out
+	return all
 }
 
 // family returns the end of the range of needles that share their last 8 bytes

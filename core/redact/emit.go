@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"bytes"
 	"io"
 	"slices"
 
@@ -30,6 +31,29 @@ func (w *Writer) step(p []byte, final bool) {
 		w.first = first
 	}
 	w.keep(p, first)
+	w.expect(final)
+}
+
+// longHeld is how many bytes are held before it is worth to say what is expected.
+const longHeld = 8
+
+// expect notes what has to come next for all that is held to be held still. So a
+// long needle that comes byte by byte is not searched from its start at each.
+func (w *Writer) expect(final bool) {
+	w.rest = nil
+	if !final && len(w.buf) >= longHeld && !w.set.stream.empty() {
+		w.rest = w.set.stream.Rest(match.Block{Bytes: w.buf, Prev: w.prev}, 0)
+	}
+}
+
+// expected reports whether p is the next of what is expected, and not the end of
+// it: then nothing is found or decided by it that could not be later.
+func (w *Writer) expected(p []byte) bool {
+	if w.err != nil || len(p) >= len(w.rest) || !bytes.Equal(p, w.rest[:len(p)]) {
+		return false
+	}
+	w.rest = w.rest[len(p):]
+	return true
 }
 
 // keep makes the bytes of p from the offset on the beginning of the next block.

@@ -31,6 +31,6 @@ func (w *Writer) learn(n Needle) error {
 	}
 	w.set.needles = append(w.set.needles, n)
 	w.set.markers = append(w.set.markers, marker(n.Name))
-	w.seen = w.first // what is held back has not been searched for it
+	w.seen, w.rest = w.first, nil // what is held back has not been searched for it
 	return nil
 }

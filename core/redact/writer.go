@@ -48,6 +48,7 @@ type Writer struct {
 	base  int64  // offset of buf[0], or of the next byte
 	first int64  // what comes before is decided
 	seen  int64  // what comes before has been searched
+	rest  []byte // as long as this comes next, nothing is decided: see expected
 	prev  int    // the byte before first, or -1
 
 	patterns *patterns // what the rest goes through, or nil
@@ -91,7 +92,7 @@ func newWriter(dst io.Writer, s *Set, hook func(Mask)) *Writer {
 
 // begin forgets the stream so far, but for its length.
 func (w *Writer) begin() {
-	w.prev, w.edge = -1, edge{joins: -1}
+	w.prev, w.edge, w.rest = -1, edge{joins: -1}, nil
 	w.base, w.first, w.seen = w.out, w.out, w.out
 }
 
@@ -99,6 +100,10 @@ func (w *Writer) begin() {
 // then and from each later call: what was not written is lost, and the caller
 // should stop whoever writes.
 func (w *Writer) Write(p []byte) (int, error) {
+	if w.expected(p) {
+		w.buf = append(w.buf, p...)
+		return len(p), w.err
+	}
 	size := firstPiece
 	for rest := p; len(rest) > 0 && w.err == nil; {
 		n := min(len(rest), blockSize)
@@ -138,7 +143,7 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 		}
 		total += int64(n)
 		w.buf = w.buf[:held+n]
-		if n > 0 {
+		if n > 0 && !w.expected(w.buf[held:]) {
 			w.step(w.buf, false)
 		}
 		if err == io.EOF {
@@ -194,7 +199,7 @@ func (w *Writer) Add(more ...Needle) error {
 		w.edge = edge{joins: w.prev} // it was not kept
 	}
 	w.set = s
-	w.seen = w.first // what is held back has not been searched for them
+	w.seen, w.rest = w.first, nil // what is held back has not been searched for them
 	return nil
 }
 
@@ -222,6 +227,7 @@ func (w *Writer) waiting() int {
 // to hang. They can still turn out to begin a secret, and then what follows of it
 // is masked.
 func (w *Writer) Echo(typed []byte) error {
+	w.settle()
 	n := w.Held()
 	if n == 0 || n > len(typed) || len(w.spans) > 0 || w.err != nil {
 		return w.err
@@ -244,7 +250,17 @@ func (w *Writer) Echo(typed []byte) error {
 func (w *Writer) tail() []byte { return w.buf[len(w.buf)-w.waiting():] }
 
 // release passes them on, decided or not.
-func (w *Writer) release() { w.pass(w.buf, w.seen) }
+func (w *Writer) release() {
+	w.settle()
+	w.pass(w.buf, w.seen)
+}
+
+// settle searches what was taken as expected.
+func (w *Writer) settle() {
+	if w.err == nil && w.seen < w.base+int64(len(w.buf)) {
+		w.step(w.buf, false)
+	}
+}
 
 // Counts returns how many ranges were masked so far, in the order of their names.
 func (w *Writer) Counts() []Count {
