@@ -28,6 +28,7 @@ func findManifest(w []byte, at int, final bool) ([]scan.Span, int) {
 	m := manifest{w: w, base: indent(w[at+1:]), block: -1, at: at + bytes.IndexByte(w[at:], ':') + 1}
 	// 1. The data: the lines after its name, while they are deeper than that.
 	m.next(m.line())
+	other := false // it is no Secret
 	for {
 		line := m.line()
 		deeper := m.deeper(line)
@@ -37,14 +38,17 @@ func findManifest(w []byte, at int, final bool) ([]scan.Span, int) {
 		if !deeper || m.at == len(w) {
 			break
 		}
-		m.take(line)
+		if !m.take(line) && !m.cut {
+			other = true
+			break
+		}
 		m.next(line)
 	}
 	// 2. The kind: before it, or after it among the other fields of the object.
 	if kindOf(w[:at]) {
 		return m.spans, m.at + len("kind:")
 	}
-	for len(m.spans) > 0 {
+	for len(m.spans) > 0 && !other {
 		line := m.line()
 		kind, rest := m.field(line)
 		switch {
@@ -93,8 +97,9 @@ func (m *manifest) deeper(line []byte) bool {
 	return n > m.base || n == len(line) || line[n] == '\r'
 }
 
-// take finds the value on a line of the data.
-func (m *manifest) take(line []byte) {
+// take finds the value on a line of the data. False says that no Secret has such a
+// line.
+func (m *manifest) take(line []byte) bool {
 	n := indent(line)
 	switch s, ok := entry(line, m.at); {
 	case m.block >= 0 && n > m.block && n < len(line):
@@ -107,9 +112,18 @@ func (m *manifest) take(line []byte) {
 		if m.block = -1; s.End-s.Start >= 4 && !stands(m.w[s.Start:s.End]) {
 			m.spans = append(m.spans, s)
 		}
+	case n < len(line) && line[n] != '\r' && line[n] != '#' && !ok && !m.entryLike(line[n:]):
+		return false
 	case n < len(line):
 		m.block = -1
 	}
+	return true
+}
+
+// entryLike reports whether a line, without its indentation, is a key and a colon.
+func (m *manifest) entryLike(text []byte) bool {
+	i := dotted.run(text, 0)
+	return i > 0 && i < len(text) && text[i] == ':' || text[0] == '"' || text[0] == '\''
 }
 
 // field tells whether a line after the data is the kind of a Secret, and whether
@@ -165,8 +179,12 @@ func hold(spans []scan.Span, otherwise int) int {
 
 // entry finds the value of "  key: dmFsdWU=".
 func entry(line []byte, at int) (scan.Span, bool) {
-	i := bytes.IndexByte(line, ':')
-	if n := indent(line); i < 0 || n == 0 || line[n] == '#' {
+	n := indent(line)
+	i := dotted.run(line, n)
+	if i < len(line) && (line[n] == '"' || line[n] == '\'') {
+		i = min(len(line), dotted.run(line, n+1)+1)
+	}
+	if n == 0 || i == n || i == len(line) || line[i] != ':' {
 		return scan.Span{}, false
 	}
 	from := i + 1

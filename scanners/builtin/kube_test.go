@@ -24,6 +24,7 @@ func TestManifests(t *testing.T) {
 		"\ndata:\n  a: VAL\nmetadata:\n  name: x\n  labels:\n    kind: none\ntype: Opaque\nkind: Secret\n",
 		"apiVersion: v1\nitems:\n- apiVersion: v1\n  data:\n    a: VAL\n    b: VAL\n  kind: Secret\n  metadata:\n    name: x\n",
 		"stringData:\r\n  a: VAL\r\nkind: Secret\r\n",
+		"kind: Secret\ndata:\n  a: VAL\n  no entry\n",
 	} {
 		in := []byte("\n" + strings.ReplaceAll(text, "VAL", value))
 		want := "\n" + strings.ReplaceAll(text, "VAL", marker)
@@ -43,6 +44,7 @@ func TestManifests(t *testing.T) {
 		"\ndata:\n  a: " + value + "\n---\nkind: Secret\n",
 		"\ndata: {\"a\": \"" + value + "\"}\n\ndata: {\"kind\": 1}\n\n",
 		"\n  data:\n    a: " + value + "\n  kind: Thing\n",
+		"\ndata:\n  a: " + value + "\n  }, nil)\nkind: Secret\n",
 	} {
 		if got, found := mask(t, set, []byte(text)); got != text {
 			t.Errorf("%q becomes %q: %q", text, got, found)
