@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/broker"
 )
 
@@ -42,7 +43,7 @@ func (c *cli) redactCmd() *cobra.Command {
 				return err
 			}
 			err = broker.Mask(cmd.Context(), client, broker.MaskRequest{Space: cfg.Context(), Redact: o, In: c.in, Out: out.stdout,
-				Passed: passed.counts})
+				Passed: func() []agent.Count { return append(passed.counts(), out.counts()...) }})
 			return errors.Join(err, out.close())
 		},
 	}

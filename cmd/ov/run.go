@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/broker"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/proc"
@@ -121,7 +122,7 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	r := broker.Request{
 		Argv: argv, Dir: dir, Environ: append(os.Environ(), f.environ...), Shell: f.shell, Pristine: f.pristine, KeepExisting: f.keep,
 		Wants: wants, Space: cfg.Context(), Redact: mask, Timeout: f.timeout, Reason: f.reason,
-		Deliver: deliver, Templates: templates, Passed: passed.counts,
+		Deliver: deliver, Templates: templates, Passed: func() []agent.Count { return append(passed.counts(), out.counts()...) },
 		Inherit: c.inherit(argv),
 		Stdin:   c.in, Stdout: out.stdout, Stderr: out.stderr, Terminal: terminal, Relay: true,
 		Notice: func(line string) { c.say("%s", line) },

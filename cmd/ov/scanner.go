@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"text/tabwriter"
 
@@ -204,6 +206,8 @@ func (c *cli) scannerRemoveCmd() *cobra.Command {
 type outputs struct {
 	stdout, stderr io.Writer
 	open           []*wasmhost.Writer
+	once           sync.Once
+	err            error
 }
 
 // outputs puts the scanners of stream mode before stdout and stderr.
@@ -227,11 +231,31 @@ func (c *cli) outputs(flows []*wasmhost.Scanner, terminal bool) (*outputs, error
 // close decides what is held, the last scanner first: it writes to the others. A
 // reader of ours that went away is no failure.
 func (o *outputs) close() error {
-	var all []error
-	for _, w := range slices.Backward(o.open) {
-		if err := w.Close(); !errors.Is(err, syscall.EPIPE) {
-			all = append(all, err)
+	o.once.Do(func() {
+		var all []error
+		for _, w := range slices.Backward(o.open) {
+			if err := w.Close(); !errors.Is(err, syscall.EPIPE) {
+				all = append(all, err)
+			}
+		}
+		o.err = errors.Join(all...)
+	})
+	return o.err
+}
+
+// counts are what the scanners of stream mode masked, by rule, once no more
+// output comes.
+func (o *outputs) counts() []agent.Count {
+	o.close() // its error is reported by the next call
+	sum := map[string]int64{}
+	for _, w := range o.open {
+		for rule, n := range w.Found() {
+			sum[rule] += n
 		}
 	}
-	return errors.Join(all...)
+	var all []agent.Count
+	for _, rule := range slices.Sorted(maps.Keys(sum)) {
+		all = append(all, agent.Count{Rule: rule, N: sum[rule]})
+	}
+	return all
 }

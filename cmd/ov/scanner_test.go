@@ -189,6 +189,10 @@ func TestStreamScanner(t *testing.T) {
 	if got := w.must(t, "Some text", "redact"); got.stdout != "[REDACTED:starts-with-s]" {
 		t.Errorf("redact: %q", got.stdout)
 	}
+	audit := w.must(t, "", "audit", "show", "--json").stdout
+	if n := strings.Count(audit, `{"rule":"starts-with-s","n":1}`); n != 4 {
+		t.Errorf("the audit log counts %d runs of 4:\n%s", n, audit)
+	}
 	if got := w.ov(t, "", "run", "--pty", "--", "echo", "x"); got.code != 125 || !strings.Contains(got.stderr, "needs pipes") {
 		t.Errorf("on a terminal: %d %s", got.code, got.stderr)
 	}

@@ -66,7 +66,8 @@ type Request struct {
 	// called with their needles after the child's end; what it counts is audited.
 	Sweep func(*redact.Set) []agent.Count
 
-	// Passed, when set, counts what scanners let pass by the policy; it is audited.
+	// Passed, when set, is asked when all output has been passed on, and counts what scanners behind it masked, or let
+	// pass by the policy; it is audited.
 	Passed func() []agent.Count
 
 	templated map[secret.Ref]bool // what the templates name

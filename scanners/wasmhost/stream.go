@@ -27,8 +27,12 @@ type Writer struct {
 	until  []byte // of the open finding, nil if none
 	room   int    // bytes that the open finding may still take
 	begun  bool
+	found  map[string]int64 // markers, by rule
 	err    error
 }
+
+// Found returns how many ranges were masked, by rule. It is complete after Close.
+func (w *Writer) Found() map[string]int64 { return w.found }
 
 // NewWriter returns a Writer before dst for a module in stream mode. Known
 // values must have been masked before: dst of a redact.Writer is its place.
@@ -36,7 +40,7 @@ func NewWriter(dst io.Writer, s *Scanner) (*Writer, error) {
 	if s.manifest.Mode != manifest.Stream {
 		return nil, fmt.Errorf("module %q is of %s mode", s.manifest.Name, s.manifest.Mode)
 	}
-	return &Writer{dst: dst, s: s, buf: make([]byte, 0, scan.MaxWindow), masked: -1}, nil
+	return &Writer{dst: dst, s: s, buf: make([]byte, 0, scan.MaxWindow), masked: -1, found: map[string]int64{}}, nil
 }
 
 // Write passes on what is decided. A failure is returned, then and at each
@@ -87,7 +91,9 @@ func (w *Writer) step(final bool) {
 		}
 		w.pass(sp.Start)
 		if sp.Start > w.masked {
-			w.write([]byte("[REDACTED:" + w.s.rules[sp.Rule].ID + "]"))
+			id := w.s.rules[sp.Rule].ID
+			w.write([]byte("[REDACTED:" + id + "]"))
+			w.found[id]++
 		}
 		w.masked = max(w.masked, sp.End)
 		if sp.Open && w.until == nil {

@@ -3,6 +3,8 @@ package wasmhost
 import (
 	"bytes"
 	"errors"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +85,27 @@ func TestStream(t *testing.T) {
 			if got, err := stream(t, s, c.in, n); got != c.want || err != nil {
 				t.Errorf("%s, by %d bytes: %v\n%.300q\nwant\n%.300q", c.name, n, err, got, c.want)
 			}
+		}
+	}
+}
+
+// TestStreamCounts: each marker is counted once, however the stream was cut.
+func TestStreamCounts(t *testing.T) {
+	for _, n := range []int{1, 3, 1 << 14} {
+		w, err := NewWriter(io.Discard, load(t, flow(), Options{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for part := range slices.Chunk([]byte("<0123456789> a <0123456789>< [box] <0123456789"), n) {
+			if _, err := w.Write(part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Found(); len(got) != 2 || got["key"] != 2 || got["box"] != 1 {
+			t.Errorf("by %d bytes: %v", n, got)
 		}
 	}
 }
