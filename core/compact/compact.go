@@ -3,24 +3,37 @@ package compact
 // Block is how many bytes are compacted at once.
 const Block = 64
 
-// A Set is the bytes that are kept.
+// A Set is the bytes that are kept, and the bits that are set in them.
 type Set struct {
 	kept [256]uint8 // 1 or 0
+	bits byte
 	rows rows
 	fast bool // the processor and the set allow it
 }
 
-// rows is the set as two shuffles look it up. A byte below 0x80 is left out if
-// low, by its low half, and high, by its high half, have a bit in common.
-type rows struct{ low, high, half [16]byte }
+// rows is the set as two shuffles look it up. A byte below 0x80 is of the other
+// kind than those above if low, by its low half, and high, by its high half, have
+// a bit in common. Those above are kept if flip is 0, and left out if it is -1.
+type rows struct {
+	low, high, half, bits [16]byte
+	flip                  int64
+}
 
-// New returns the set without the bytes for which leave holds.
-func New(leave func(c byte) bool) *Set {
-	s := &Set{fast: vector}
+// New returns the set without the bytes for which leave holds. What is kept is
+// copied with bits set in it: 0x20 makes small letters of capitals.
+func New(leave func(c byte) bool, bits byte) *Set {
+	s := &Set{bits: bits, fast: vector}
+	above := leave(0x80)
+	if above {
+		s.rows.flip = -1
+	}
 	for c := range 256 {
-		switch {
-		case !leave(byte(c)):
+		out := leave(byte(c))
+		if !out {
 			s.kept[c] = 1
+		}
+		switch {
+		case out == above:
 		case c >= 0x80:
 			s.fast = false
 		default:
@@ -28,7 +41,7 @@ func New(leave func(c byte) bool) *Set {
 		}
 	}
 	for i := range 16 {
-		s.rows.half[i] = 15
+		s.rows.half[i], s.rows.bits[i] = 15, bits
 		if i < 8 {
 			s.rows.high[i] = 1 << i
 		}
@@ -55,7 +68,7 @@ func (s *Set) Copy(dst, src []byte) (n int) {
 	// mispredict.
 	dst = dst[:len(src)]
 	for _, c := range src {
-		dst[n] = c
+		dst[n] = c | s.bits
 		n += int(s.kept[c])
 	}
 	return n

@@ -8,6 +8,7 @@
 	VMOVQ   (BX)(CX*8), X6   \
 	VMOVQ   OFFSET(SI), X7   \
 	VPSHUFB X6, X7, X7       \
+	VPOR    X10, X7, X7      \
 	VMOVQ   X7, (DI)(R10*1)  \
 	POPCNTL CX, CX           \
 	ADDQ    CX, R10
@@ -26,11 +27,12 @@ TEXT ·copyBlocks(SB), NOSPLIT, $0-64
 	VBROADCASTI128 0(AX), Y0
 	VBROADCASTI128 16(AX), Y1
 	VBROADCASTI128 32(AX), Y2
+	VBROADCASTI128 48(AX), Y10
 	VPXOR          Y3, Y3, Y3
 
 block:
 	// 1. Both halves of each byte look up their rows. A byte of 0x80 and above
-	//    gets none by its low half, and so is kept.
+	//    gets none by its low half.
 	VMOVDQU 0(SI), Y4
 	VMOVDQU 32(SI), Y5
 	VPSRLW  $4, Y4, Y8
@@ -44,13 +46,15 @@ block:
 	VPAND   Y6, Y8, Y8
 	VPAND   Y7, Y9, Y9
 
-	// 2. A byte without a row in common is kept: one bit each in R8.
+	// 2. A byte without a row in common is of the kind of those from 0x80 on: a
+	//    bit in R8 for each that is kept.
 	VPCMPEQB  Y3, Y8, Y8
 	VPCMPEQB  Y3, Y9, Y9
 	VPMOVMSKB Y8, R8
 	VPMOVMSKB Y9, R9
 	SHLQ      $32, R9
 	ORQ       R9, R8
+	XORQ      64(AX), R8
 
 	// 3. Where the block's bytes go, and how many they are.
 	MOVQ    DI, CX
@@ -86,6 +90,8 @@ done:
 	RET
 
 all:
+	VPOR    Y10, Y4, Y4
+	VPOR    Y10, Y5, Y5
 	VMOVDQU Y4, 0(DI)
 	VMOVDQU Y5, 32(DI)
 	JMP     next

@@ -8,11 +8,15 @@ import (
 
 func separators(c byte) bool { return c < 0x28 || bytes.IndexByte([]byte(",-:\\"), c) >= 0 }
 
+func signs(c byte) bool {
+	return !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z')
+}
+
 // plain is the specification.
-func plain(src []byte, leave func(byte) bool) (kept []byte) {
+func plain(src []byte, leave func(byte) bool, bits byte) (kept []byte) {
 	for _, c := range src {
 		if !leave(c) {
-			kept = append(kept, c)
+			kept = append(kept, c|bits)
 		}
 	}
 	return kept
@@ -20,6 +24,7 @@ func plain(src []byte, leave func(byte) bool) (kept []byte) {
 
 var sets = map[string]func(byte) bool{
 	"separators": separators,
+	"signs":      signs,
 	"none":       func(byte) bool { return false },
 	"all":        func(byte) bool { return true },
 	"ascii":      func(c byte) bool { return c < 0x80 },
@@ -32,8 +37,15 @@ var sets = map[string]func(byte) bool{
 // written beyond what may be.
 func check(t testing.TB, name string, src []byte) {
 	t.Helper()
-	s := New(sets[name])
-	want := plain(src, sets[name])
+	for _, bits := range []byte{0, 0x20} {
+		checkBits(t, name, src, bits)
+	}
+}
+
+func checkBits(t testing.TB, name string, src []byte, bits byte) {
+	t.Helper()
+	s := New(sets[name], bits)
+	want := plain(src, sets[name], bits)
 	dst := make([]byte, len(src))
 	if n := s.Copy(dst, src); !bytes.Equal(dst[:n], want) || s.Count(src) != n {
 		t.Fatalf("%s: %q became %q, want %q", name, src, dst[:n], want)
@@ -46,15 +58,15 @@ func check(t testing.TB, name string, src []byte) {
 			dst := bytes.Repeat([]byte{0xaa}, len(whole)+8)
 			blocks, n := s.Blocks(dst, whole, starts[:len(whole)/Block])
 			for k := range blocks {
-				if want := len(plain(whole[:k*Block], sets[name])); int(starts[k]) != want {
+				if want := len(plain(whole[:k*Block], sets[name], bits)); int(starts[k]) != want {
 					t.Fatalf("%s, vectors %v: block %d of %q at %d, want %d", name, fast, k, whole, starts[k], want)
 				}
-				empty := len(plain(whole[k*Block:(k+1)*Block], sets[name])) == 0
+				empty := len(plain(whole[k*Block:(k+1)*Block], sets[name], bits)) == 0
 				if empty != (k == blocks-1 && (blocks < len(whole)/Block || empty)) {
 					t.Fatalf("%s, vectors %v: %d blocks of %q", name, fast, blocks, whole)
 				}
 			}
-			if want := plain(whole[:blocks*Block], sets[name]); !bytes.Equal(dst[:n], want) {
+			if want := plain(whole[:blocks*Block], sets[name], bits); !bytes.Equal(dst[:n], want) {
 				t.Fatalf("%s, vectors %v: %q became %q, want %q", name, fast, whole, dst[:n], want)
 			}
 			if !bytes.Equal(dst[len(whole):], bytes.Repeat([]byte{0xaa}, 8)) {
@@ -66,8 +78,8 @@ func check(t testing.TB, name string, src []byte) {
 }
 
 func TestCopy(t *testing.T) {
-	if vector && !New(separators).fast {
-		t.Fatal("vectors are not used for the separators")
+	if vector && (!New(separators, 0).fast || !New(signs, 0x20).fast) {
+		t.Fatal("vectors are not used for plain sets")
 	}
 	every := make([]byte, 256)
 	for i := range every {
@@ -94,7 +106,7 @@ func TestCopy(t *testing.T) {
 }
 
 func TestKeeps(t *testing.T) {
-	s := New(separators)
+	s := New(separators, 0)
 	for c := range 256 {
 		if s.Keeps(byte(c)) == separators(byte(c)) {
 			t.Errorf("%q", byte(c))
@@ -116,7 +128,7 @@ func BenchmarkCopy(b *testing.B) {
 	src = src[:len(src)/Block*Block]
 	dst, starts := make([]byte, len(src)), make([]int32, len(src)/Block)
 	for _, fast := range []bool{vector, false} {
-		s := New(separators)
+		s := New(separators, 0)
 		s.fast = fast
 		b.Run(map[bool]string{true: "vectors", false: "portable"}[fast], func(b *testing.B) {
 			b.SetBytes(int64(len(src)))

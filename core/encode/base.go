@@ -12,13 +12,25 @@ import (
 // bases adds the encodings that turn bytes into letters.
 func (s *Source) bases() {
 	for shift := range 3 {
-		s.make("base64", true, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawStdEncoding, shift) })
-		s.make("base64url", true, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawURLEncoding, shift) })
+		whole := (shift+len(s.text))%3 == 0 // else the form that closes has the fragments: they end with one more character
+		s.make("base64", whole, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawStdEncoding, shift) })
+		s.make("base64url", whole, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawURLEncoding, shift) })
 	}
 	for shift := range 5 {
 		s.make("base32", true, func(dst []byte) []byte { return appendBase32(dst, s.text, shift) })
 	}
 	s.closings()
+	for shift := range 3 {
+		s.make("percent-base64", false, func(dst []byte) []byte {
+			b := appendBase64(nil, s.text, base64.RawStdEncoding, shift)
+			return appendPercent(dst, b, &percentStrict)
+		})
+	}
+	for shift := range 3 {
+		s.make("uuencode", false, func(dst []byte) []byte {
+			return uuencoded(appendBase64(dst, s.text, base64.RawStdEncoding, shift), len(dst))
+		})
+	}
 	if len(s.text) >= minHex {
 		s.make("hex", true, func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", lowerHex) })
 		s.make("hex", true, func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", upperHex) })
@@ -38,18 +50,16 @@ func (s *Source) closings() {
 	for shift := range 3 {
 		if (shift+len(s.text))%3 != 0 {
 			for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.StdEncoding} {
-				s.make("base64", false, func(dst []byte) []byte { return closeBase64(dst, s.text, enc, shift) })
+				s.make("base64", enc == base64.RawStdEncoding, func(dst []byte) []byte { return closeBase64(dst, s.text, enc, shift) })
 			}
 			for _, enc := range []*base64.Encoding{base64.RawURLEncoding, base64.URLEncoding} {
-				s.make("base64url", false, func(dst []byte) []byte { return closeBase64(dst, s.text, enc, shift) })
+				s.make("base64url", enc == base64.RawURLEncoding, func(dst []byte) []byte { return closeBase64(dst, s.text, enc, shift) })
 			}
 		}
 		s.make("base64", false, func(dst []byte) []byte { return closeBase64(dst, line, base64.StdEncoding, shift) })
 	}
 	for shift := range 5 {
-		for _, enc := range []*base32.Encoding{rawBase32, base32.StdEncoding} {
-			s.make("base32", false, func(dst []byte) []byte { return closeBase32(dst, s.text, enc, shift) })
-		}
+		s.make("base32", false, func(dst []byte) []byte { return closeBase32(dst, s.text, base32.StdEncoding, shift) })
 	}
 }
 
@@ -64,29 +74,6 @@ func (s *Source) archive() {
 	s.make("hex", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", lowerHex) })
 	s.make("json", false, func(dst []byte) []byte { return appendJSON(dst, s.text, &jsonPlain) })
 	s.make("json", false, func(dst []byte) []byte { return appendJSON(dst, s.text, &jsonDialects[1]) })
-}
-
-// nested adds the encodings of encodings that are in daily use: a Kubernetes
-// secret of an encoded value, the -EncodedCommand of PowerShell (base64 of
-// UTF-16LE), a base64 value in a URL, a JSON document in a Docker secret.
-func (s *Source) nested() {
-	once := base64.StdEncoding.AppendEncode(nil, s.text)
-	wide := appendUTF16(nil, s.text, true)
-	hexed := hex.AppendEncode(nil, s.text)
-	quoted := appendJSON(nil, s.text, &jsonPlain)
-	for shift := range 3 {
-		s.make("base64-base64", false, func(dst []byte) []byte { return appendBase64(dst, once, base64.RawStdEncoding, shift) })
-		s.make("base64-utf16", false, func(dst []byte) []byte { return appendBase64(dst, wide, base64.RawStdEncoding, shift) })
-		if len(quoted) != len(s.text) {
-			s.make("base64-json", false, func(dst []byte) []byte { return appendBase64(dst, quoted, base64.RawStdEncoding, shift) })
-		}
-		s.make("percent-base64", false, func(dst []byte) []byte {
-			b := appendBase64(nil, s.text, base64.RawStdEncoding, shift)
-			return appendPercent(dst, b, &percentStrict)
-		})
-	}
-	s.make("base64-hex", false, func(dst []byte) []byte { return appendBase64(dst, hexed, base64.RawStdEncoding, 0) })
-	s.make("hex-base64", false, func(dst []byte) []byte { return hex.AppendEncode(dst, bytes.TrimRight(once, "=")) })
 }
 
 // decoded adds the other spellings of a key that is kept as hex or base64: a
@@ -190,6 +177,30 @@ func trim(dst []byte, start, first, last int) []byte {
 	}
 	n := copy(dst[start:], dst[start+first:start+last])
 	return dst[:start+n]
+}
+
+// uuencoded turns base64 to the alphabet of uuencode, in place from start on: the
+// same six bits a character, as the sixty-four characters from the space on, with
+// a grave accent for the space.
+func uuencoded(p []byte, start int) []byte {
+	for i, c := range p[start:] {
+		v := byte(63)
+		switch {
+		case 'A' <= c && c <= 'Z':
+			v = c - 'A'
+		case 'a' <= c && c <= 'z':
+			v = c - 'a' + 26
+		case '0' <= c && c <= '9':
+			v = c - '0' + 52
+		case c == '+':
+			v = 62
+		}
+		if v == 0 {
+			v = 64
+		}
+		p[start+i] = ' ' + v
+	}
+	return p
 }
 
 // appendASCII85 appends the Ascii85 of Adobe, btoa and Python's a85encode.

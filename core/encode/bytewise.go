@@ -3,66 +3,42 @@ package encode
 import (
 	"encoding/binary"
 	"slices"
-	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// everyByte adds the spellings that escape each byte, special or not. They need
-// no escaping to be asked for: an attacker writes them in one line of shell.
+// everyByte adds the characters as JSON escapes them, special or not. (The other
+// ways to escape each byte are found in the squeezed view.)
 func (s *Source) everyByte() {
-	for _, digits := range []string{lowerHex, upperHex} {
-		s.make("percent-all", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "%", "", digits) })
-		s.make("percent-all-twice", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "%25", "", digits) })
-		s.make("x-escape", false, func(dst []byte) []byte { return appendHexed(dst, s.text, `\x`, "", digits) })
-		s.make("xml-hex-all", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "&#x", ";", digits) })
-		if utf8.Valid(s.text) {
-			s.make("json-all", false, func(dst []byte) []byte { return appendUnicode(dst, s.text, digits) })
-		}
+	if !utf8.Valid(s.text) {
+		return
 	}
-	s.make("xml-decimal-all", false, func(dst []byte) []byte {
-		for _, c := range s.text {
-			dst = append(strconv.AppendUint(append(dst, "&#"...), uint64(c), 10), ';')
-		}
-		return dst
-	})
-	s.make("octal-all", false, func(dst []byte) []byte {
-		for _, c := range s.text {
-			dst = append(dst, '\\', '0'+c>>6, '0'+c>>3&7, '0'+c&7)
-		}
-		return dst
-	})
-	s.make("quoted-printable-all", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "=", "", upperHex) })
+	for _, digits := range []string{lowerHex, upperHex} {
+		s.make("json-all", false, func(dst []byte) []byte { return appendUnicode(dst, s.text, digits) })
+	}
 }
 
 // alphabets adds the spellings in other alphabets and the same in another order.
 func (s *Source) alphabets() {
 	// The forms end before the zero that both byte orders put at other ends.
-	s.make("utf16", true, func(dst []byte) []byte { return appendUTF16(dst, s.text, true) })
+	s.make("utf16", false, func(dst []byte) []byte { return appendUTF16(dst, s.text, true) })
 	if !ascii(s.text) {
-		s.make("utf16", true, func(dst []byte) []byte { return appendUTF16(dst, s.text, false) })
+		s.make("utf16", false, func(dst []byte) []byte { return appendUTF16(dst, s.text, false) })
 	}
-	if s.bits(0, len(s.value)) < minBits {
-		return // a word in capitals, or read backwards, is a word
+	back := slices.Clone(s.text)
+	slices.Reverse(back)
+	if New(back).bits(0, len(back)) < minBits {
+		return // a word that is read backwards may be one as well
 	}
-	s.mapped("rot13", rot13)
-	s.mapped("upper", toUpper)
-	s.mapped("lower", toLower)
-	f := s.make("reversed", true, func(dst []byte) []byte {
-		dst = append(dst, s.text...)
-		slices.Reverse(dst[len(dst)-len(s.text):])
-		return dst
-	})
-	if f != nil {
+	if f := s.make("reversed", true, func(dst []byte) []byte { return append(dst, back...) }); f != nil {
 		f.reverse = true
 	}
-}
-
-// mapped adds the text with each byte replaced.
-func (s *Source) mapped(kind string, f func(byte) byte) {
-	s.make(kind, true, func(dst []byte) []byte {
+	s.make("rot47", false, func(dst []byte) []byte {
 		for _, c := range s.text {
-			dst = append(dst, f(c))
+			if '!' <= c && c <= '~' {
+				c = '!' + (c-'!'+47)%94
+			}
+			dst = append(dst, c)
 		}
 		return dst
 	})
@@ -126,13 +102,6 @@ func appendUTF16(dst, p []byte, little bool) []byte {
 
 func ascii(p []byte) bool {
 	return !slices.ContainsFunc(p, func(c byte) bool { return c >= utf8.RuneSelf })
-}
-
-func toUpper(c byte) byte {
-	if 'a' <= c && c <= 'z' {
-		return c - 'a' + 'A'
-	}
-	return c
 }
 
 func toLower(c byte) byte {

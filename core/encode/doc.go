@@ -11,20 +11,26 @@
 // without the white space around it, line by line, with other line ends; and
 // the parts that a program takes it apart into, such as the password of a URL.
 //
-// [Encoded] is what an encoder makes of it. Encodings that work on groups of
-// bytes (base64, base32) come at each alignment and without the characters that
-// depend on the neighbours, so that the form stands in base64("user:" + value)
-// too; and closed, as they stand at the end of the encoded text, where the last
-// character is known: there nothing of the value is left over. Escapes come in the dialects of the languages and libraries in use,
-// where they differ, and as an attacker writes them, with each byte escaped.
+// [Encoded] is what an encoder makes of it, as it stands in the stream. Encodings
+// that work on groups of bytes (base64, base32) come at each alignment and without
+// the characters that depend on the neighbours, so that the form stands in
+// base64("user:" + value) too; and closed, as they stand at the end of the encoded
+// text, where the last character is known: there nothing of the value is left over.
+// Escapes come in the dialects of the languages and libraries in use, where they
+// differ.
 //
-// [Squeezed] is what is left of wrapped, dumped and listed values when the
-// separators are taken out (see [Separator]) of the stream: the groups of xxd, the bytes of a
-// list, the lines of base64, the letters of a string printed one to a line.
+// [Squeezed] is what a value is in a view of the stream that keeps letters and
+// digits alone and does not tell capitals from small ones (see [Squeeze]). In that
+// view many spellings are one: whatever stands between the characters is gone, and
+// so is the difference between %73, =73, 73: and 7 3. Hence this lane has the
+// spellings that write something for each byte, and those that are seldom: dumps
+// and lists of numbers, the little-endian words of od and hexdump, encodings of
+// encodings, the value and its encodings backwards, other alphabets, other cases.
 //
-// No form masks ordinary text. Those under eight bytes are values themselves
-// and match whole words only; the value in other cases, in other orders and
-// squeezed is looked for if it says at least 30 bits by the measure below.
+// No form masks ordinary text. Those of a value under eight bytes match whole
+// words only. The value itself in other cases, backwards and squeezed is looked
+// for if it says at least 30 bits by the measure below; of one that says less, the
+// view has only encodings of at least 12 characters.
 //
 // # Which fragments are specific
 //
@@ -51,9 +57,10 @@
 // hex, whatever the values of chance; a path, a sentence and a JSON skeleton do
 // not. Sparser forms spell 6 bytes in longer runs: [Form.Window] says how long.
 //
-// Only dense forms have fragments: those that write up to two bytes for one of
-// the value. Of the others (%73%33, \u0073, &#115;) a piece is found if taking
-// out the separators makes hex of it. Documents, longer than 256 bytes, have the
+// Only dense forms have fragments: those that write up to three bytes for one of
+// the value. Of the others (\u0073, x73) a piece is found if the view makes hex or
+// decimal numbers of it. What prints a form in groups prints them whole: its
+// fragments begin with a group. Documents, longer than 256 bytes, have the
 // fragments of their everyday forms, and archives, above 16 KiB, few forms.
 //
 // # Out of reach
@@ -61,6 +68,6 @@
 // What no list of spellings can hold: compression, encryption, hashes, numbers
 // in other bases (base58, one big integer), arithmetic on the bytes, a value in
 // pieces with other text between them, spellings of a few characters only in a
-// dialect that no library has (half of the letters escaped), and two encodings
-// on top of each other but for those that are in daily use.
+// dialect that no library has (half of the letters escaped), \U00000073, and two
+// encodings on top of each other but for those that are in daily use.
 package encode

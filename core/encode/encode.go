@@ -22,7 +22,7 @@ type Form struct {
 	Kind string
 	// Bytes is what to look for. It is shared with other forms: read only.
 	Bytes []byte
-	// Word asks for a match of whole words only. Such a form is 4 to 7 bytes.
+	// Word asks for a match of whole words only. Such a form spells 4 to 7 bytes.
 	Word bool
 	// Dense marks a form whose fragments are worth looking for: every byte of
 	// it says something about the value, in order and at a fixed rate.
@@ -32,6 +32,8 @@ type Form struct {
 	from, to int     // the bytes of src that Bytes spells
 	at       []int32 // where each byte of Bytes stands in them; nil: at a fixed rate
 	reverse  bool    // from the last to the first
+	covered  bool    // see Covered
+	step     int     // fragments begin at multiples of it; 0 is 1
 }
 
 // A Source is a value of which forms are made. It keeps the value, not a copy.
@@ -45,6 +47,10 @@ type Source struct {
 	index   map[uint64][]int // of forms, by the hash of their bytes
 	seed    maphash.Seed
 	indexed int // how many forms are in the index
+
+	least  int  // bytes of a form, if not minForm
+	words  bool // the forms are words
+	judged int  // what solid returned: 1 or -1
 
 	held  [][]byte // what parts returned
 	taken bool     // and that it did
@@ -83,7 +89,7 @@ func (s *Source) end() []Form {
 // add appends a form of src[from:to] unless the list holds the same bytes, or
 // they are too few to look for.
 func (s *Source) add(f Form) {
-	least := minForm
+	least := max(minForm, s.least)
 	if f.Word {
 		least = minWord
 	}
@@ -99,7 +105,7 @@ func (s *Source) add(f Form) {
 // too, whose forms are long, and which have their lines to be known by.
 func everyday(kind string) bool {
 	switch kind {
-	case "exact", "base64", "base64url", "hex", "reversed":
+	case "exact", "base64", "base64url", "hex", "reversed", "hex-words", "octal-words", "decimal-list":
 		return true
 	}
 	return false

@@ -180,7 +180,7 @@ func check(t *testing.T, value []byte) {
 		switch {
 		case f.Kind == "":
 			t.Errorf("%q: form %q has no kind", value, f.Bytes)
-		case f.Word && (i >= len(exact) || len(f.Bytes) < 4 || len(f.Bytes) > 7):
+		case f.Word && (i < len(exact) && len(f.Bytes) > 7 || len(f.Bytes) < 4 || len(bytes.TrimSpace(value)) > 7):
 			t.Errorf("%q: form %q (%s) is a word", value, f.Bytes, f.Kind)
 		case !f.Word && len(f.Bytes) < 8:
 			t.Errorf("%q: form %q (%s) is short and not a word", value, f.Bytes, f.Kind)

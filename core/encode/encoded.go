@@ -9,8 +9,8 @@ func (s *Source) Encoded() []Form {
 		s.archive()
 		return s.end()[len(exact):]
 	}
+	s.short()
 	s.bases()
-	s.nested()
 	s.everyByte()
 	s.alphabets()
 	s.escapes()
@@ -27,7 +27,7 @@ func (s *Source) make(kind string, dense bool, enc func(dst []byte) []byte) *For
 	p := s.arena[start:len(s.arena):len(s.arena)]
 	n := len(s.forms)
 	from := s.offset(s.text)
-	s.add(Form{Kind: kind, Bytes: p, Dense: dense, from: from, to: from + len(s.text)})
+	s.add(Form{Kind: kind, Bytes: p, Dense: dense, Word: s.words, from: from, to: from + len(s.text)})
 	if len(s.forms) == n {
 		s.arena = s.arena[:start]
 		return nil

@@ -84,7 +84,11 @@ func (x *index) form(secret int, f Form) {
 var ansi = regexp.MustCompile("\x1b\\[[0-9;?]*[ -/]*[@-~]")
 
 func squeezedView(text []byte) []byte {
-	return slices.DeleteFunc(ansi.ReplaceAll(text, nil), Separator)
+	view := slices.DeleteFunc(ansi.ReplaceAll(text, nil), Separator)
+	for i, c := range view {
+		view[i] = Squeeze(c)
+	}
+	return view
 }
 
 // TestInnocent: nothing of a vault of 50 secrets is found in output that holds

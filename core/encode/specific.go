@@ -25,7 +25,7 @@ func (f Form) Specific(n int) []bool {
 	out := make([]bool, len(f.Bytes)-n+1)
 	some := false
 	rate := f.rate()
-	for i := range out {
+	for i := 0; i < len(out); i += max(1, f.step) {
 		a, b := f.source(i, rate), f.source(i+n, rate)
 		out[i] = b-a >= minSource && info[b]-info[a] >= uint32(b-a)*perByte
 		some = some || out[i]
@@ -46,7 +46,8 @@ func (f Form) Window(n int) int {
 		return n
 	}
 	value := f.to - f.from
-	return max(n, (minSource*len(f.Bytes)+value-1)/value)
+	least, step := max(n, (minSource*len(f.Bytes)+value-1)/value), max(1, f.step)
+	return (least + step - 1) / step * step
 }
 
 // rate is how many bytes of the value a byte of the form spells, in units of

@@ -2,119 +2,118 @@ package encode
 
 import (
 	"encoding/base64"
-	"encoding/hex"
 	"slices"
-	"strconv"
 )
 
-// Separator reports whether the squeezed view of a stream leaves c out: white
-// space, control characters, quotes and what else programs put between the
-// pieces of a value when they wrap, dump or list it. Each is dropped on its own,
-// whatever stands beside it, so that the view of a value does not depend on its
-// neighbours: `\x73` becomes x73, and a form says so.
-func Separator(c byte) bool { return separators[c] }
-
-var separators = func() set {
-	t := setOf(",-:\\")
-	for c := range 0x28 { // up to the apostrophe: ! " # $ % & '
-		t[c] = true
-	}
-	return t
-}()
-
 // Squeezed returns the forms of the squeezed lane. See the function of that
-// name. A value that is easily guessed has none: the digits of a list of
-// numbers spell any date.
+// name. Of a value that is easily guessed only long encodings are looked for:
+// the digits of a list of numbers spell any date.
 func (s *Source) Squeezed() []Form {
-	if s.bits(0, len(s.value)) < minBits {
+	if len(s.text) < minWord {
 		return nil
 	}
-	s.begin(16, 32*min(len(s.text), maxDoc)+256)
-	s.squeeze("exact", true, func(dst []byte) []byte { return append(dst, s.text...) })
+	s.begin(96, 160*min(len(s.text), maxKey)+48*min(len(s.text), maxDoc)+256)
+	weak := s.bits(0, len(s.value)) < minBits
+	if weak {
+		s.least = minWeak
+		defer func() { s.least = 0 }()
+	}
+	if !weak || s.phrase() {
+		s.squeeze("exact", true, func(dst []byte) []byte { return append(dst, s.text...) })
+	}
+	s.viewBase64()
 	if len(s.text) > maxDoc {
-		for shift := range 3 {
-			s.squeeze("base64", true, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawStdEncoding, shift) })
-		}
 		return s.end()
 	}
-	for shift := range 3 {
-		s.squeeze("base64", true, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawStdEncoding, shift) })
-		s.squeeze("base64url", true, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawURLEncoding, shift) })
-		for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.StdEncoding} {
-			s.squeeze("base64", false, func(dst []byte) []byte { return closeBase64(dst, s.text, enc, shift) })
-		}
+	s.viewBase32()
+	s.viewDumps()
+	s.viewNumbers()
+	s.viewBackwards()
+	if len(s.text) <= maxKey {
+		s.viewTwice()
+		s.viewAlphabets()
 	}
-	for _, digits := range []string{lowerHex, upperHex} {
-		s.squeeze("hex", true, func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", digits) })
-		s.squeeze("hex-list", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "0x", "", digits) })
-		s.squeeze("x-escape", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "x", "", digits) })
-	}
-	s.decimals()
-	s.squeeze("octal-list", false, func(dst []byte) []byte {
-		for _, c := range s.text {
-			dst = append(dst, '0'+c>>6, '0'+c>>3&7, '0'+c&7)
-		}
-		return dst
-	})
-	s.squeeze("hex-words", true, func(dst []byte) []byte { return appendSwapped(dst, s.text) })
-	s.squeeze("hex-words", true, func(dst []byte) []byte { return appendSwapped(dst, s.text[1:]) })
 	return s.end()
 }
 
-// appendSwapped appends the 16-bit words of p as a little-endian machine prints
-// them, in hexdump and in od -x.
-func appendSwapped(dst, p []byte) []byte {
-	for ; len(p) >= 2; p = p[2:] {
-		dst = hex.AppendEncode(dst, []byte{p[1], p[0]})
+const (
+	minWeak   = 12 // bytes of a squeezed form of a value that is easily guessed
+	minPhrase = 20 // letters of a value that is looked for squeezed although it is nothing but words
+)
+
+// phrase reports whether the text is words, so many that they stand nowhere else
+// in this order.
+func (s *Source) phrase() bool {
+	n := 0
+	for _, c := range s.text {
+		if c >= 'A' && alphanumeric(c) {
+			n++
+		}
 	}
-	return dst
+	return n >= minPhrase
 }
 
-// decimals adds the bytes as numbers, as Go, Python and JavaScript list them.
-func (s *Source) decimals() {
-	var at []int32
-	from := s.offset(s.text)
-	f := s.make("decimal-list", true, func(dst []byte) []byte {
-		for i, c := range s.text {
-			n := len(dst)
-			dst = strconv.AppendUint(dst, uint64(c), 10)
-			for range len(dst) - n {
-				at = append(at, int32(from+i))
-			}
-		}
-		at = append(at, int32(from+len(s.text)))
-		return dst
-	})
-	if f != nil {
-		f.at = at
+// viewBase64 adds base64. The form with fragments is that at the end of an
+// encoded text, where the last character is the value's alone; before other text
+// only the form without it stands.
+func (s *Source) viewBase64() {
+	for shift := range 3 {
+		s.squeeze("base64", true, func(dst []byte) []byte { return closeBase64(dst, s.text, base64.RawStdEncoding, shift) })
+		s.squeeze("base64", false, func(dst []byte) []byte { return appendBase64(dst, s.text, base64.RawStdEncoding, shift) })
 	}
 }
 
-// squeeze adds what enc appends, without its separators. Forms of three and more
-// bytes for one of the value are not worth their fragments: a dump has rows, and
-// those of hex are long enough.
-func (s *Source) squeeze(kind string, dense bool, enc func(dst []byte) []byte) {
-	var at []int32
-	from := s.offset(s.text)
-	f := s.make(kind, dense, func(dst []byte) []byte {
-		start := len(dst)
-		dst = enc(dst)
-		whole := dst[start:]
-		if !slices.ContainsFunc(whole, Separator) {
-			return dst
+// viewBase32 adds base32 as it ends a text or a line, in small letters or wrapped.
+func (s *Source) viewBase32() {
+	for shift := range 5 {
+		s.squeeze("base32", false, func(dst []byte) []byte { return closeBase32(dst, s.text, rawBase32, shift) })
+	}
+}
+
+// viewBackwards adds the text from its end on, unless that is a word as well.
+func (s *Source) viewBackwards() {
+	back := slices.Clone(s.text)
+	slices.Reverse(back)
+	if New(back).bits(0, len(back)) >= minBits {
+		s.squeezeBack("reversed", true, func(dst []byte) []byte { return append(dst, s.text...) })
+	}
+	s.squeeze("hex-reversed", true, func(dst []byte) []byte { return appendHexed(dst, back, "", "", lowerHex) }).backwards()
+	if len(back) > maxKey {
+		return
+	}
+	for shift := range 3 {
+		s.squeeze("reversed-base64", false, func(dst []byte) []byte { return appendBase64(dst, back, base64.RawStdEncoding, shift) })
+		s.squeezeBack("base64-reversed", false, func(dst []byte) []byte { return closeBase64(dst, s.text, base64.RawStdEncoding, shift) })
+	}
+}
+
+// viewTwice adds the encodings of encodings that are in use: base64 of a document
+// that holds base64 (the Docker configuration in a secret of Kubernetes), of
+// UTF-16 (the -EncodedCommand of PowerShell), of an escaped string, of hex; and hex
+// of each.
+func (s *Source) viewTwice() {
+	base := func(kind string, inner []byte) {
+		for shift := range 3 {
+			s.squeeze(kind, false, func(dst []byte) []byte { return appendBase64(dst, inner, base64.RawStdEncoding, shift) })
 		}
-		kept := dst[:start]
-		at = make([]int32, 0, len(whole)+1)
-		for i, c := range whole {
-			if !separators[c] {
-				kept = append(kept, c)
-				at = append(at, int32(from+i*len(s.text)/len(whole)))
-			}
-		}
-		at = append(at, int32(from+len(s.text)))
-		return kept
-	})
-	if f != nil {
-		f.at = at
+	}
+	hexed := func(kind string, inner []byte, digits string) {
+		s.squeeze(kind, false, func(dst []byte) []byte { return appendHexed(dst, inner, "", "", digits) })
+	}
+	wide := appendUTF16(nil, s.text, true)
+	quoted := appendJSON(nil, s.text, &jsonPlain)
+	for shift := range 3 {
+		once := appendBase64(nil, s.text, base64.RawStdEncoding, shift)
+		base("base64-base64", once)
+		hexed("hex-base64", once, lowerHex)
+	}
+	base("base64-utf16", wide)
+	hexed("hex-utf16", wide, lowerHex)
+	if len(quoted) != len(s.text) {
+		base("base64-json", quoted)
+	}
+	base("base64-hex", appendHexed(nil, s.text, "", "", lowerHex))
+	for _, digits := range []string{lowerHex, upperHex} {
+		hexed("hex-hex", appendHexed(nil, s.text, "", "", digits), lowerHex)
 	}
 }

@@ -148,9 +148,9 @@ func (r *Runs) sow(shortest int, p *pass) {
 // so many at least.
 func gramFor(total, shortest int) int {
 	switch {
-	case total > 1<<18:
+	case total > 1<<14:
 		return min(6, shortest-4)
-	case total > 1<<13:
+	case total > 1<<12:
 		return min(5, shortest-4)
 	}
 	return 4

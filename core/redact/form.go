@@ -3,6 +3,7 @@ package redact
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/opaquevault/ov/core/encode"
@@ -87,10 +88,12 @@ func (c *collector) collect(needle int, value []byte) {
 	}
 	if lanes&Squeezed != 0 {
 		squeezed := src.Squeezed()
-		c.view.add(needle, Squeezed, squeezed)
 		if lanes&Fragments != 0 {
-			c.view.cut(needle, Squeezed, squeezed, c.options.MinFragment)
+			least := viewFragment(c.options.MinFragment)
+			c.view.cut(needle, Squeezed, squeezed, least)
+			squeezed = slices.DeleteFunc(squeezed, func(f encode.Form) bool { return f.Covered(least) })
 		}
+		c.view.add(needle, Squeezed, squeezed)
 	}
 }
 
@@ -103,6 +106,11 @@ func (h *heap) add(needle int, lane Lanes, forms []encode.Form) {
 		}
 	}
 }
+
+// viewFragment is the length of the shortest fragment that is looked for in the
+// view, where what is short stands in the stream as it is: a third longer, which
+// is a row of a dump, and the search takes steps that are longer by more.
+func viewFragment(n int) int { return n + n/3 }
 
 // minSqueezed is the length of the shortest form looked for in the view.
 const minSqueezed = 8

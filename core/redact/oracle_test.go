@@ -49,7 +49,7 @@ func viewOf(stream []byte) plainView {
 		}
 		gap = 0
 		v.gone[i] = false
-		add(c, i)
+		add(encode.Squeeze(c), i)
 	}
 	if gap > maxGap {
 		add(rift, len(stream))
@@ -92,7 +92,21 @@ func escapeLength(p []byte) int {
 	return i
 }
 
-var labelSigns = regexp.MustCompile(`^ ?[:#$%] `)
+var (
+	makesLabel  = regexp.MustCompile(`^ ?[!-/:-@[-` + "`" + `{-~]{0,3}[:#$%>)\]}?] `)
+	behindLabel = regexp.MustCompile(`[:#$%>)\]}?] [!-/:-@[-` + "`" + `{-~]{0,3}$`)
+	joined      = regexp.MustCompile(`[./_+*\x80-\xff]$`)
+	twoPieces   = regexp.MustCompile(`^([,\-:;=>?@\]^_` + "`" + `|}~)*+./\x7f-\xff])[^0-9A-Za-z]*[0-9A-Za-z]{1,3}([^0-9A-Za-z])`)
+)
+
+// latin1 turns bytes into characters, for regular expressions.
+func latin1(p []byte) string {
+	r := make([]rune, len(p))
+	for i, c := range p {
+		r[i] = rune(c)
+	}
+	return string(r)
+}
 
 // opens says whether a match may start at text[i].
 func (v *plainView) opens(i int) bool {
@@ -101,15 +115,17 @@ func (v *plainView) opens(i int) bool {
 	for end < len(v.stream) && !encode.Separator(v.stream[end]) {
 		end++
 	}
+	before, rest := latin1(v.stream[:at]), latin1(v.stream[end:])
+	two := twoPieces.FindStringSubmatch(rest)
 	switch {
 	case end == len(v.stream), end-at >= solid:
 		return true
-	case labelSigns.Match(v.stream[end:]) && !regexp.MustCompile(`[:#$%] $`).Match(v.stream[:at]):
+	case at > 0 && !v.gone[at-1] && alphanumeric(int(v.stream[at-1])), joined.MatchString(before):
 		return false
-	case at == 0:
-		return true
+	case makesLabel.MatchString(rest) && !behindLabel.MatchString(before):
+		return false
 	}
-	return v.gone[at-1] || !alphanumeric(int(v.stream[at-1]))
+	return two == nil || two[1] == two[2]
 }
 
 // known is what the oracle needs of a set: the forms as they were collected.
@@ -263,4 +279,8 @@ func everyCut(n int) [][]int {
 		each = append(each, i)
 	}
 	return append(all, each)
+}
+
+func alphanumeric(c int) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }

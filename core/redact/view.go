@@ -15,8 +15,11 @@ const maxGap = 256
 // other byte of a view is zero.
 const rift = 0
 
-// seen is the bytes that views keep.
-var seen = compact.New(encode.Separator)
+// seen is the bytes that views keep: digits, and letters in small.
+var seen = compact.New(encode.Separator, small)
+
+// small makes a small letter of a capital. Digits have the bit.
+const small = 0x20
 
 func left(c byte) bool { return !seen.Keeps(c) }
 
@@ -40,7 +43,7 @@ type mark struct{ from, to int }
 type edge struct {
 	esc   escape
 	joins int // the byte before, if the view keeps it; else -1
-	last  [2]byte
+	last  trail
 }
 
 // chunk is how many bytes are copied between two marks.
@@ -199,10 +202,7 @@ func (v *view) edgeAt(at int) edge {
 			break
 		}
 	}
-	e := edge{joins: -1, last: v.edge.last}
-	for _, c := range v.win[max(0, at-2):at] {
-		e.last = [2]byte{e.last[1], c}
-	}
+	e := edge{joins: -1, last: v.before(at)}
 	if s.mode != plain && s.skip(v.win[:at], i) == at {
 		e.esc = s
 		return e
@@ -211,55 +211,4 @@ func (v *view) edgeAt(at int) edge {
 		e.joins = int(v.win[at-1])
 	}
 	return e
-}
-
-// solid is how long the first piece of a match must be if it starts inside a
-// word: the end of a line of text would be held back otherwise, for want of a
-// next one that makes a match of its last letter.
-const solid = 4
-
-// opens reports whether a match may start at text[i]: where its first piece is
-// solid, or else neither inside a word nor at the end of a label. A piece behind a
-// label is none itself: a value that is written as a row of labels is found from
-// its second piece on.
-func (v *view) opens(i int) bool {
-	at := v.origin(i)
-	end := at
-	for end < min(len(v.win), at+solid) && !left(v.win[end]) {
-		end++
-	}
-	if end-at >= solid || end == len(v.win) {
-		return true
-	}
-	if labels(v.win[end:]) && !v.labelled(at) {
-		return false
-	}
-	if at == 0 {
-		return !alphanumeric(v.edge.joins)
-	}
-	return i == 0 || v.text[i-1] == rift || !alphanumeric(int(v.text[i-1])) || v.origin(i-1) != at-1
-}
-
-// labels reports whether rest makes a label of what is before it, as in
-// "Name: ", "bash-5.2# " and "12:30 $ ".
-func labels(rest []byte) bool {
-	if len(rest) > 0 && rest[0] == ' ' {
-		rest = rest[1:]
-	}
-	return len(rest) > 1 && sign(rest[0]) && rest[1] == ' '
-}
-
-// labelled reports whether a label ends right before win[at].
-func (v *view) labelled(at int) bool {
-	last := v.edge.last
-	for _, c := range v.win[max(0, at-2):at] {
-		last = [2]byte{last[1], c}
-	}
-	return sign(last[0]) && last[1] == ' '
-}
-
-func sign(c byte) bool { return c == ':' || c == '#' || c == '$' || c == '%' }
-
-func alphanumeric(c int) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }

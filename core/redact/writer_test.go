@@ -51,7 +51,7 @@ var cases = []struct {
 	{"a label inside", "x7Kq2Vw9ZbT4mNc8", Squeezed, "x7Kq2Vw9: ZbT4mNc8", "[REDACTED:A]"},
 	{"a label before", "x7Kq2Vw9ZbT4mNc8", Squeezed, "x: 7Kq2Vw9ZbT4mNc8", "x: 7Kq2Vw9ZbT4mNc8"},
 	{"a prompt before", "x7Kq2Vw9ZbT4mNc8", Squeezed, "/x $ 7Kq2Vw9ZbT4mNc8", "/x $ 7Kq2Vw9ZbT4mNc8"},
-	{"a row of labels", "x7Kq2Vw9ZbT4mNc8", All, "x# 7# K# q# 2# V# w# 9# Z# b# T# 4# m# N# c# 8", "x# [REDACTED:A]"},
+	{"a row of labels", "x7Kq2Vw9ZbT4mNc8Rf", All, "x# 7# K# q# 2# V# w# 9# Z# b# T# 4# m# N# c# 8# R# f", "x# [REDACTED:A]"},
 	{"pieces behind a label", "x7Kq2Vw9ZbT4mNc8", Squeezed, "key: x7: Kq: 2V: w9: Zb: T4: mN: c8", "key: [REDACTED:A]"},
 	{"a gap that is too long", "x7Kq2Vw9ZbT4mNc8", Squeezed, "x7Kq2Vw9" + strings.Repeat(" ", maxGap+1) + "ZbT4mNc8", ""},
 	{"a gap that is not", "x7Kq2Vw9ZbT4mNc8", Squeezed, "x7Kq2Vw9" + strings.Repeat(" ", maxGap) + "ZbT4mNc8.", "[REDACTED:A]."},

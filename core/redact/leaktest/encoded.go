@@ -14,7 +14,6 @@ import (
 	"mime/quotedprintable"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf16"
 )
@@ -53,22 +52,6 @@ func bases() []Shape {
 			from, to := (8*4+5)/6, 8*(4+len(pass))/6
 			return "Authorization: Basic \x03" + s[:from] + mark(s[from:to]) + "\x04" + s[to:] + "\r\n" // the URL holds the user as well
 		}},
-		// A base64 of a base64: the Secret of a value that was encoded already.
-		{Name: "base64 twice", Print: func(c Canaries) string {
-			s := std([]byte(std([]byte(c.Token))))
-			n := len(raw([]byte(c.Token))) * 8 / 6
-			return "token: " + mark(s[:n]) + "\x03" + s[n:] + "\x04\n"
-		}},
-		{Name: "powershell -EncodedCommand", Print: func(c Canaries) string {
-			head := "$t='"
-			s := std([]byte(wide(head+c.Token+"'", binary.LittleEndian)))
-			from, to := (16*len(head)+5)/6, 8*(2*(len(head)+len(c.Token))-1)/6
-			return "powershell -enc " + s[:from] + mark(s[from:to]) + "\x03" + s[to:to+2] + "\x04" + s[to+2:] + "\n"
-		}},
-		{Name: "hex of base64", Print: func(c Canaries) string {
-			s := raw([]byte(c.Token))
-			return mark(hex.EncodeToString([]byte(s))) + "3d\n"
-		}},
 		{Name: "base64 in a URL", Print: func(c Canaries) string {
 			s := std([]byte(c.Password))
 			n := len(c.Password) * 8 / 6
@@ -78,15 +61,6 @@ func bases() []Shape {
 }
 
 func escapes() []Shape {
-	each := func(format string) func(string) string {
-		return func(s string) string {
-			var b strings.Builder
-			for _, c := range []byte(s) {
-				fmt.Fprintf(&b, format, c)
-			}
-			return b.String()
-		}
-	}
 	return []Shape{
 		password("encoding/json", `{"level":"error","dsn":"`, func(s string) string { return inner(encodeJSON(s)) }, "\"}\n"),
 		password("JSON.stringify", `{"dsn":"`, stringify, "\"}\n"),
@@ -96,8 +70,8 @@ func escapes() []Shape {
 			return strings.ReplaceAll(strings.ReplaceAll(stringify(s), "/", `\/`), "é", `\u00e9`)
 		}, "\"\n"),
 		password("json.dumps of Python", `"`, func(s string) string { return strings.ReplaceAll(stringify(s), "é", `\u00e9`) }, "\"\n"),
-		token("JSON, all escaped", `"`, each(`\u%04x`), "\"\n"),
-		token("JSON, all escaped in capitals", `"`, each(`\u%04X`), "\"\n"),
+		token("JSON, all escaped", `"`, listing(`\u%04x`, ""), "\"\n"),
+		token("JSON, all escaped in capitals", `"`, listing(`\u%04X`, ""), "\"\n"),
 		key("key in JSON", `{"private_key":"`, func(s string) string { return stringify(strings.TrimSpace(s)) }, `\n"}`+"\n"),
 		password("%q of Go", "dsn=", func(s string) string { return inner(fmt.Sprintf("%q", s)) }, "\n").quoted(),
 		password("%+q of Go", "dsn=", func(s string) string { return inner(fmt.Sprintf("%+q", s)) }, "\n").quoted(),
@@ -117,9 +91,6 @@ func escapes() []Shape {
 			return strings.NewReplacer("+", "%20", "%27", "'").Replace(url.QueryEscape(s))
 		}, "\n"),
 		password("percent-encoded twice", "?next=", func(s string) string { return url.QueryEscape(strings.ReplaceAll(url.QueryEscape(s), "+", "%20")) }, "\n"),
-		token("percent-encoded, all", "", each("%%%02X"), "\n"),
-		token("percent-encoded, all, small", "", each("%%%02x"), "\n"),
-		token("percent-encoded, all, twice", "", each("%%25%02X"), "\n"),
 		password("html.EscapeString", "<p>", html.EscapeString, "</p>\n"),
 		password("xml.EscapeText", "<p>", func(s string) string {
 			var b bytes.Buffer
@@ -129,10 +100,6 @@ func escapes() []Shape {
 		password("html.escape of Python", "<p>", func(s string) string {
 			return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#x27;").Replace(s)
 		}, "</p>\n"),
-		token("decimal entities", "<p>", each("&#%d;"), "</p>\n"),
-		token("hex entities", "<p>", each("&#x%x;"), "</p>\n"),
-		token("\\x escapes", "'", each(`\x%02x`), "'\n"),
-		token("octal escapes", "'", each(`\%03o`), "'\n"),
 		password("shell quotes", "P='", func(s string) string { return strings.ReplaceAll(s, `'`, `'\''`) }, "'\n"),
 		password("shlex.quote", "P='", func(s string) string { return strings.ReplaceAll(s, `'`, `'"'"'`) }, "'\n"),
 		password("printf %q", "P=", func(s string) string {
@@ -149,7 +116,6 @@ func escapes() []Shape {
 			w.Close()
 			return b.String()
 		}, "\n"),
-		token("quoted-printable, all", "", each("=%02X"), "\n"),
 	}
 }
 
@@ -162,28 +128,13 @@ func (s Shape) quoted() Shape {
 	return s
 }
 
-func orders() []Shape {
+func alphabets() []Shape {
 	return []Shape{
 		token("reversed", "", reverse, "\n"),
-		token("rot13", "", func(s string) string {
-			return strings.Map(func(r rune) rune {
-				if r < 'A' {
-					return r
-				}
-				return r&^0x1f | (r&0x1f+12)%26 + 1
-			}, s)
-		}, "\n"),
-		token("upper case", "", strings.ToUpper, "\n"),
-		token("lower case", "", strings.ToLower, "\n"),
+		token("rot47", "", rot47, "\n"),
 		token("UTF-16 LE", "\xff\xfe", func(s string) string { return strings.TrimSuffix(wide(s, binary.LittleEndian), "\x00") }, "\x00\n\x00"),
 		token("UTF-16 BE", "\xfe\xff\x00", func(s string) string { return strings.TrimPrefix(wide(s, binary.BigEndian), "\x00") }, "\x00\n"),
 	}
-}
-
-func reverse(s string) string {
-	b := []byte(s)
-	slices.Reverse(b)
-	return string(b)
 }
 
 func wide(s string, order binary.AppendByteOrder) string {

@@ -21,6 +21,9 @@ type Canaries struct {
 	Key      string // of several lines, in PEM
 	URL      string // of a database, with a password that is percent-encoded
 	Document string // JSON with a key in it
+	Accented string // with letters that are not ASCII
+	Phrase   string // nothing but words
+	Short    string // of seven characters
 }
 
 const (
@@ -42,7 +45,17 @@ func NewCanaries(r *rand.Rand) Canaries {
 	c.URL = "postgres://app:" + of(8) + "%40" + of(6) + "@db.internal:5432/orders"
 	c.Document = `{"type":"service_account","private_key":"-----BEGIN ` + strings.ReplaceAll(armour, "\n", `\n`) + of(64) + `\n` + of(40) + `\n-----END ` +
 		strings.ReplaceAll(armour, "\n", `\n`) + `","client_email":"deploy@acme.example"}`
+	c.Accented = of(5) + "é" + of(4) + "ñ" + of(4) + "ÿ" + of(5)
+	c.Phrase = passphrase(r)
+	c.Short = "k" + of(5) + "7"
 	return c
+}
+
+// passphrase returns four words.
+func passphrase(r *rand.Rand) string {
+	list := []string{"simple", "window", "yellow", "market", "garden", "winter", "silver", "planet", "letter", "basket", "dragon", "castle", "button", "forest"}
+	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return strings.Join(list[:4], " ")
 }
 
 // password returns that of the URL, decoded.
@@ -60,6 +73,9 @@ func (c Canaries) Needles() []redact.Needle {
 		{Name: "KEY", Value: secret.New([]byte(c.Key))},
 		{Name: "URL", Value: secret.New([]byte(c.URL))},
 		{Name: "DOCUMENT", Value: secret.New([]byte(c.Document))},
+		{Name: "ACCENTED", Value: secret.New([]byte(c.Accented))},
+		{Name: "PHRASE", Value: secret.New([]byte(c.Phrase))},
+		{Name: "SHORT", Value: secret.New([]byte(c.Short))},
 	}
 }
 

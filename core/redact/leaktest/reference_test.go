@@ -24,7 +24,7 @@ func squeeze(text []byte) (view []byte, at []int) {
 	}
 	for i, c := range text {
 		if !skip[i] && !encode.Separator(c) {
-			view, at = append(view, c), append(at, i)
+			view, at = append(view, encode.Squeeze(c)), append(at, i)
 		}
 	}
 	return view, at
@@ -41,10 +41,10 @@ func reference(secrets []redact.Needle, lanes redact.Lanes, text []byte) []bool 
 	squeezed := func(p []byte) {
 		each(view, p, func(i int) { fill(masked[at[i] : at[i+len(p)-1]+1]) })
 	}
-	forms := func(all []encode.Form, find func([]byte)) {
+	forms := func(all []encode.Form, least int, find func([]byte)) {
 		for _, f := range all {
 			find(f.Bytes)
-			if n := f.Window(12); lanes&redact.Fragments != 0 {
+			if n := f.Window(least); lanes&redact.Fragments != 0 {
 				for i, ok := range f.Specific(n) {
 					if ok {
 						find(f.Bytes[i : i+n])
@@ -56,13 +56,13 @@ func reference(secrets []redact.Needle, lanes redact.Lanes, text []byte) []bool 
 	for _, n := range secrets {
 		v := n.Value.Reveal()
 		if lanes&redact.Exact != 0 {
-			forms(encode.Exact(v), plain)
+			forms(encode.Exact(v), 12, plain)
 		}
 		if lanes&redact.Encoded != 0 {
-			forms(encode.Encoded(v), plain)
+			forms(encode.Encoded(v), 12, plain)
 		}
 		if lanes&redact.Squeezed != 0 {
-			forms(encode.Squeezed(v), squeezed)
+			forms(encode.Squeezed(v), 16, squeezed)
 		}
 	}
 	return masked

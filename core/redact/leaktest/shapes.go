@@ -30,8 +30,10 @@ func Shapes() []Shape {
 	all := lane(redact.Exact, exact())
 	all = append(all, lane(redact.Encoded, bases())...)
 	all = append(all, lane(redact.Encoded, escapes())...)
-	all = append(all, lane(redact.Encoded, orders())...)
-	all = append(all, lane(redact.Squeezed, squeezed())...)
+	all = append(all, lane(redact.Encoded, alphabets())...)
+	for _, shapes := range [][]Shape{squeezed(), separated(), notations(), dumps(), nested(), orders()} {
+		all = append(all, lane(redact.Squeezed, shapes)...)
+	}
 	return append(all, lane(redact.Fragments, fragments())...)
 }
 

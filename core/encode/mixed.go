@@ -1,0 +1,101 @@
+package encode
+
+import (
+	"slices"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// viewAlphabets adds the text in other letters, and between the numbers of its
+// characters.
+func (s *Source) viewAlphabets() {
+	s.squeeze("rot13", false, func(dst []byte) []byte {
+		for _, c := range s.text {
+			dst = append(dst, rot13(c))
+		}
+		return dst
+	})
+	for first := range 2 { // enumerate; nl, cat -n
+		s.squeeze("numbered", false, func(dst []byte) []byte {
+			for i, c := range s.text {
+				dst = append(strconv.AppendInt(dst, int64(first+i), 10), c)
+			}
+			return dst
+		})
+	}
+	s.viewMixed()
+}
+
+// viewMixed adds the spellings that escape only what is not printable ASCII, if
+// the text holds such: as they are left in the view, one for each notation.
+func (s *Source) viewMixed() {
+	if !slices.ContainsFunc(s.text, func(c byte) bool { return c < ' ' || c > '~' }) {
+		return
+	}
+	for i := range notations {
+		s.squeeze("mixed", false, func(dst []byte) []byte { return notations[i].append(dst, s.text) })
+	}
+}
+
+// A notation is how a language writes what it does not print.
+type notation struct {
+	bytes    bool // each byte of UTF-8, not each character
+	controls bool // a newline as n
+	write    func(dst []byte, r rune) []byte
+}
+
+var notations = [...]notation{
+	{true, true, func(dst []byte, r rune) []byte { return appendPadded(append(dst, 'x'), uint64(r), 16, 2) }},      // Python's bytes
+	{true, true, func(dst []byte, r rune) []byte { return appendPadded(dst, uint64(r), 8, 3) }},                    // C, od -c
+	{true, false, func(dst []byte, r rune) []byte { return appendPadded(dst, uint64(r), 16, 2) }},                  // URLs, quoted-printable
+	{false, false, func(dst []byte, r rune) []byte { return strconv.AppendUint(dst, uint64(r), 10) }},              // HTML
+	{false, false, func(dst []byte, r rune) []byte { return strconv.AppendUint(append(dst, 'x'), uint64(r), 16) }}, // XML, Perl
+	{false, true, func(dst []byte, r rune) []byte { return strconv.AppendUint(append(dst, 'u'), uint64(r), 16) }},  // Rust, PHP
+	{false, true, appendUnits},    // JSON, Java
+	{false, true, appendShortest}, // Python's ascii, %+q of Go
+}
+
+// append appends the text in the notation. A byte that is no UTF-8 is written as
+// a character of its own, as Python keeps it, or as the bytes of the text are.
+func (n *notation) append(dst, p []byte) []byte {
+	for len(p) > 0 {
+		r, size := utf8.DecodeRune(p)
+		if r == utf8.RuneError && size == 1 && !n.bytes {
+			r = 0xdc00 + rune(p[0])
+		}
+		short := slices.Index([]byte("\n\r\t"), p[0])
+		switch {
+		case ' ' <= p[0] && p[0] <= '~':
+			dst = append(dst, p[0])
+		case short >= 0 && n.controls:
+			dst = append(dst, "nrt"[short])
+		case n.bytes:
+			size = 1
+			dst = n.write(dst, rune(p[0]))
+		default:
+			dst = n.write(dst, r)
+		}
+		p = p[size:]
+	}
+	return dst
+}
+
+// appendUnits appends the UTF-16 of a character.
+func appendUnits(dst []byte, r rune) []byte {
+	if hi, lo := utf16.EncodeRune(r); hi != utf8.RuneError {
+		return appendUnits(appendUnits(dst, hi), lo)
+	}
+	return appendPadded(append(dst, 'u'), uint64(r), 16, 4)
+}
+
+// appendShortest appends a character in two, four or eight digits.
+func appendShortest(dst []byte, r rune) []byte {
+	switch {
+	case r < 0x100:
+		return appendPadded(append(dst, 'x'), uint64(r), 16, 2)
+	case r < 0x10000:
+		return appendPadded(append(dst, 'u'), uint64(r), 16, 4)
+	}
+	return appendPadded(append(dst, 'u'), uint64(r), 16, 8)
+}
