@@ -32,6 +32,7 @@ approve_unattended = true
 name = "deploy"
 refs = ["default/production/KEY"]
 verbs = ["run"]
+env = ["HOME"]
 executables = ["TOOL", "HASHED#sha256:SUM"]
 argv = ["plan *", "apply -auto-approve"]
 
@@ -210,6 +211,22 @@ func TestAttackFromAShell(t *testing.T) {
 			s.t.Fatal(err)
 		}
 		s.held("run", "--pristine", "--secrets", "production/KEY", "--", link, "plan", "x")
+	})
+	attack("a hard link, and the program's name in other ways", func(s *siege) {
+		tool := plan[5]
+		hard := filepath.Join(s.work, "hard")
+		if err := os.Link(tool, hard); err != nil {
+			s.t.Fatal(err)
+		}
+		s.held(append(slices.Clone(plan[:5]), hard, "plan", "x")...)
+		s.held(append(slices.Clone(plan[:5]), "/usr/bin/env", "-S", tool+" plan x")...)
+		s.held(append(slices.Clone(plan[:5]), "/bin/sh", "-c", tool+" plan x")...)
+		s.held(append(slices.Clone(plan[:5]), "/bin/sh", tool, "plan", "x")...)
+		s.held(append(slices.Clone(plan[:5]), strings.ToUpper(tool), "plan", "x")...)
+		s.held(append(slices.Clone(plan[:5]), "/proc/self/exe", "plan", "x")...)
+		if !s.through(append(slices.Clone(plan[:5]), filepath.Dir(tool)+"/../"+filepath.Base(filepath.Dir(tool))+"/"+filepath.Base(tool), "plan", "x")...) {
+			s.t.Error("the same file by a longer path is not let through")
+		}
 	})
 	attack("argv tricks", func(s *siege) {
 		tool := plan[5]

@@ -258,11 +258,16 @@ func environment(env []string) []string {
 		case "PATH", "SHELL", "PAGER", "GIT_TERMINAL_PROMPT":
 			out[i] = e
 		default:
-			sum := sha256.Sum256([]byte(value))
-			out[i] = name + "=" + hex.EncodeToString(sum[:8])
+			out[i] = name + "=" + HashedVariable(value)
 		}
 	}
 	return out
+}
+
+// HashedVariable is how the value of an inherited variable is declared.
+func HashedVariable(value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return hex.EncodeToString(sum[:8])
 }
 
 // Complete records how the use of a grant ended, with the agent that gave it.

@@ -141,12 +141,15 @@ func (r *Rule) commandMisfit(q *Request) string {
 			return why
 		}
 	}
+	if len(r.Argv) > 0 && len(q.Argv) > 0 && !ownName(q.Argv[0], q.Declared, q.Executable) {
+		return "not under the name " + quote(q.Argv[0])
+	}
 	if len(r.Argv) > 0 && (len(q.Argv) == 0 || !slices.ContainsFunc(r.Argv, func(p string) bool { return argvFits(p, q.Argv[1:]) })) {
 		return "not with these arguments"
 	}
 	if len(r.Executables) > 0 || len(r.Env) > 0 {
 		for _, e := range q.Env {
-			if name, value, _ := strings.Cut(e, "="); !slices.Contains(r.Env, name) && !harmless(name, value) {
+			if name, value, _ := strings.Cut(e, "="); !slices.Contains(r.Env, name) && !harmless(name, value, q.Homes) {
 				return "not with the variable " + quote(name)
 			}
 		}

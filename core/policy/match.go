@@ -47,6 +47,18 @@ func argvFits(pattern string, args []string) bool {
 	return len(words) == len(args)
 }
 
+// ownName reports whether argv0 is how the program is called: by its file's name
+// or the beginning of that (python3 for python3.11), or by that of the path that
+// was declared, as /bin/sh is a link to some shell. A program that is many by its
+// name has to be called by its own.
+func ownName(argv0, declared, program string) bool {
+	file, name := path.Base(program), path.Base(argv0)
+	if slices.Contains([]string{"busybox", "toybox", "coreutils"}, file) {
+		return name == file
+	}
+	return argv0 != "" && name == path.Base(declared) || len(name) >= 2 && strings.HasPrefix(file, name)
+}
+
 // glob matches s against a pattern in which * stands for any text.
 func glob(pattern, s string) bool {
 	head, rest, star := strings.Cut(pattern, "*")
@@ -71,13 +83,16 @@ func glob(pattern, s string) bool {
 }
 
 // harmless reports whether a variable changes nothing about what a program does
-// with a secret: where it sends it, what it runs, whom it trusts.
-func harmless(name, value string) bool {
+// with a secret: where it sends it, what it runs, whom it trusts. A HOME that is
+// none of the user's own holds other start-up files, proxies and hosts.
+func harmless(name, value string, homes []string) bool {
 	if strings.HasPrefix(name, "LC_") {
 		return true
 	}
 	switch name {
-	case "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR",
+	case "HOME":
+		return slices.Contains(homes, value)
+	case "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR",
 		"PWD", "OLDPWD", "SHLVL", "_", "CI", "HOSTNAME":
 		return true
 	case "SHELL":

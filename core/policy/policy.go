@@ -206,9 +206,11 @@ type Request struct {
 	Client     string // cli, mcp:NAME, machine:NAME
 	Refs       []secret.Ref
 	Executable string // absolute, links resolved
+	Declared   string // the same as the client has it
 	Argv       []string
 	Dir        string   // absolute, links resolved
 	Env        []string // NAME=value: the child's environment without its secrets
+	Homes      []string // values of HOME that are the user's own, as Env has them
 	Delivery   map[string]string
 	Reason     string
 	Time       time.Time

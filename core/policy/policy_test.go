@@ -78,7 +78,7 @@ deny = true
 func deployRequest(t *testing.T) Request {
 	return Request{Verb: "run", Client: "mcp:some", Refs: []secret.Ref{ref(t, "shop/production/KEY")}, Executable: "/usr/bin/terraform",
 		Argv: []string{"terraform", "plan", "-out", "x y"}, Dir: "/srv/shop/eu",
-		Env: []string{"HOME=/root", "PATH=/usr/bin:/bin", "LC_ALL=C", "TF_LOG=debug", "TERM=xterm"}}
+		Homes: []string{"/root"}, Env: []string{"HOME=/root", "PATH=/usr/bin:/bin", "LC_ALL=C", "TF_LOG=debug", "TERM=xterm"}}
 }
 
 // Attack: what an agent may change about a command beside a rule that names the
@@ -92,6 +92,19 @@ func TestAttackBesideAnExecutableRule(t *testing.T) {
 		t.Fatalf("the request that the rule is for: %+v", v)
 	}
 	for name, change := range map[string]func(r *Request){
+		"HOME of one's own":      func(r *Request) { r.Env[0] = "HOME=/tmp/evil" },
+		"HOME a second time":     func(r *Request) { r.Env = append(r.Env, "HOME=/tmp/evil") },
+		"another name":           func(r *Request) { r.Argv[0] = "sh" },
+		"another name, a path":   func(r *Request) { r.Argv[0] = "/usr/bin/terraform/../sh" },
+		"a name with an end":     func(r *Request) { r.Argv[0] = "terraform-evil" },
+		"no name":                func(r *Request) { r.Argv[0] = "" },
+		"letters that look so":   func(r *Request) { r.Argv[1] = "pl\u0430n" },
+		"a composed letter":      func(r *Request) { r.Argv[1] = "pla\u0303n" },
+		"an invisible letter":    func(r *Request) { r.Argv[1] = "pl\u200ban" },
+		"another case":           func(r *Request) { r.Argv[1] = "PLAN" },
+		"program in capitals":    func(r *Request) { r.Executable = "/usr/bin/Terraform" },
+		"program with a space":   func(r *Request) { r.Executable = "/usr/bin/terraform " },
+		"program, decomposed":    func(r *Request) { r.Executable = "/usr/bin/terrafor\u006d\u0301" },
 		"HTTPS_PROXY":            func(r *Request) { r.Env = append(r.Env, "HTTPS_PROXY=http://evil") },
 		"GH_HOST":                func(r *Request) { r.Env = append(r.Env, "GH_HOST=evil") },
 		"empty GH_HOST":          func(r *Request) { r.Env = append(r.Env, "GH_HOST=") },
@@ -347,6 +360,56 @@ name = "rest"
 		v, depends := p.Replay(Request{Verb: "run", Client: c.client}, ref(t, c.ref))
 		if v.Rule != c.rule || depends != c.depends || v.Allow != c.allow {
 			t.Errorf("%s of %s: %+v, depends on %q", c.client, c.ref, v, depends)
+		}
+	}
+}
+
+// Attack: a program that is many by its name is called by another one.
+func TestAttackManyInOne(t *testing.T) {
+	p, err := Parse([]byte("[[rule]]\nname = \"date\"\nexecutables = [\"/bin/busybox\", \"/usr/bin/dash\", \"/usr/bin/python3.11\"]\nargv = [\"date\"]\n[[rule]]\nname = \"rest\"\ndeny = true\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		program, declared, argv0 string
+		want                     bool
+	}{
+		{"/bin/busybox", "/bin/busybox", "busybox", true},
+		{"/bin/busybox", "/bin/busybox", "/bin/busybox", true},
+		{"/bin/busybox", "/bin/busybox", "sh", false},
+		{"/bin/busybox", "/bin/sh", "sh", false}, // a link to it
+		{"/bin/busybox", "/bin/busybox", "bu", false},
+		{"/usr/bin/dash", "/bin/sh", "sh", true},
+		{"/usr/bin/dash", "/usr/bin/dash", "sh", false},
+		{"/usr/bin/python3.11", "/usr/bin/python3", "python3", true},
+		{"/usr/bin/python3.11", "/tmp/p", "p", true}, // a link, called as it is
+		{"/usr/bin/python3.11", "/tmp/p", "q", false},
+	} {
+		r := Request{Verb: "run", Client: "mcp:x", Refs: []secret.Ref{ref(t, "a/b/C")}, Executable: c.program, Declared: c.declared, Argv: []string{c.argv0, "date"}}
+		if got := p.Decide(r).Allow; got != c.want {
+			t.Errorf("%s as %s, called %s: %v", c.program, c.declared, c.argv0, got)
+		}
+	}
+}
+
+// A rule that lets a program run that runs any other says so.
+func TestLaunchers(t *testing.T) {
+	for text, want := range map[string]bool{
+		`executables = ["/bin/sh"]`:                                                true,
+		"executables = [\"/usr/bin/env\"]\nargv = [\"**\"]":                        true,
+		"executables = [\"/usr/bin/python3.11\"]\nargv = [\"* **\"]":               true,
+		"executables = [\"/bin/busybox\"]\nargv = [\"*\"]":                         true,
+		"executables = [\"/bin/sh\"]\nargv = [\"/srv/deploy.sh\"]":                 false,
+		`executables = ["/usr/bin/terraform"]`:                                     false,
+		"executables = [\"/bin/sh\"]\ndeny = true":                                 false,
+		"executables = [\"/usr/bin/terraform\", \"/bin/bash\"]\nargv = [\"-c *\"]": true,
+	} {
+		p, err := Parse([]byte("[[rule]]\nname = \"x\"\n" + text + "\n[[rule]]\nname = \"rest\"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if says := p.Says(); (len(says) == 1) != want {
+			t.Errorf("%s: %q", text, says)
 		}
 	}
 }

@@ -43,11 +43,11 @@ func (a *Actor) meet(h wire.Hello) {
 	if a.Client == "" {
 		a.Client = "unnamed"
 	}
-	if filepath.Base(a.Exe) == "ov-mcp" && !strings.HasPrefix(a.Client, "mcp:") {
-		a.Client = "mcp:" + a.Client // what it is does not depend on what it says
-	}
 	if strings.HasPrefix(a.Client, "machine") {
 		a.Client = "unproven:" + a.Client // a machine is who has its key, and nobody showed one
+	}
+	if !strings.HasPrefix(a.Client, "mcp:") && (a.Client != "cli" || filepath.Base(a.Exe) == "ov-mcp") {
+		a.Client = "mcp:" + a.Client // what it is does not depend on what it says; what nobody knows is trusted least
 	}
 	a.Agent = clean(h.Agent)
 }

@@ -122,13 +122,13 @@ func (r *Request) describe(how policy.Approval) []string {
 		for i, a := range g.Argv {
 			words[i] = shown(a)
 		}
-		lines = append(lines, "command: "+strings.Join(words, " "), "program: "+oneLine(g.Executable))
+		lines = append(lines, "command: "+strings.Join(words, " "), "program: "+shown(g.Executable))
 	}
 	if g.Dir != "" {
-		lines = append(lines, "folder:  "+oneLine(g.Dir))
+		lines = append(lines, "folder:  "+shown(g.Dir))
 	}
 	for _, e := range g.ExtraEnv {
-		lines = append(lines, "sets:    "+oneLine(e))
+		lines = append(lines, "sets:    "+shown(e))
 	}
 	names := make([]string, 0, len(r.Refs))
 	for _, ref := range r.Refs[:min(len(r.Refs), 10)] {
@@ -154,10 +154,11 @@ func holds(how policy.Approval) string {
 	return "for this one use"
 }
 
-// shown is an argument as a person can tell it from its neighbours.
+// shown is an argument as a person can tell it from its neighbours, and from one
+// that looks the same: letters beyond ASCII are spelled out.
 func shown(arg string) string {
 	if arg == "" || strings.ContainsFunc(arg, func(r rune) bool { return r <= ' ' || r == '\'' || r == '"' || r >= 0x7f }) {
-		return fmt.Sprintf("%.300q", arg)
+		return fmt.Sprintf("%+.300q", arg)
 	}
 	return oneLine(arg)
 }

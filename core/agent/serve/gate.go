@@ -9,8 +9,10 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -249,14 +251,15 @@ func (g *gate) ask(r *Request, how policy.Approval, d Decision, pin bool) Decisi
 func (r *Request) policy() policy.Request {
 	g := &r.Grant
 	return policy.Request{
-		Verb: string(r.Verb), By: string(r.By), Client: r.Actor.Client, Refs: r.Refs, Executable: resolved(g.Executable), Argv: g.Argv,
-		Dir: resolved(g.Dir), Env: slices.Concat(g.Inherited, g.ExtraEnv), Delivery: g.Delivery, Reason: g.Reason, Time: r.Time,
+		Verb: string(r.Verb), By: string(r.By), Client: r.Actor.Client, Refs: r.Refs, Executable: resolved(g.Executable), Declared: g.Executable, Argv: g.Argv,
+		Dir: resolved(g.Dir), Env: slices.Concat(g.Inherited, g.ExtraEnv), Homes: ownHomes(), Delivery: g.Delivery, Reason: g.Reason, Time: r.Time,
 		Sum: func() (string, error) { return sumOf(g.Executable) },
 	}
 }
 
 // resolved follows the links in path; where that fails no rule that names a
-// path fits.
+// path fits. What lies in /proc or /dev is something else for each process that
+// looks: /proc/self/exe is the agent, here.
 func resolved(path string) string {
 	if path == "" {
 		return ""
@@ -265,7 +268,23 @@ func resolved(path string) string {
 	if err != nil {
 		return ""
 	}
+	for _, p := range []string{filepath.Clean(path), real} {
+		if strings.HasPrefix(p, "/proc/") || strings.HasPrefix(p, "/dev/") {
+			return ""
+		}
+	}
 	return real
+}
+
+// ownHomes returns the user's home as the system has it, in both ways in which a
+// request carries it: as it is, and hashed. The environment is not asked: it is
+// what is in doubt.
+func ownHomes() []string {
+	u, err := user.LookupId(strconv.Itoa(os.Geteuid()))
+	if err != nil || u.HomeDir == "" {
+		return nil
+	}
+	return []string{u.HomeDir, agent.HashedVariable(u.HomeDir)}
 }
 
 func sumOf(path string) (string, error) {

@@ -122,8 +122,12 @@ func TestMCPIsWhatItIs(t *testing.T) {
 		mcp             bool
 	}{
 		{"/usr/bin/ov", "cli", "cli", false},
-		{"/usr/bin/ov", "", "unnamed", false},
-		{"/usr/bin/ov", "a\x1b[2Jb\nc", "a2Jbc", false},
+		{"/usr/bin/ov", "", "mcp:unnamed", true}, // what nobody knows is trusted least
+		{"/usr/bin/ov", "a\x1b[2Jb\nc", "mcp:a2Jbc", true},
+		{"/usr/bin/ov", "CLI", "mcp:CLI", true},
+		{"/usr/bin/ov", "cli:me", "mcp:cli:me", true},
+		{"/usr/bin/ov", "mcp", "mcp:mcp", true},
+		{"/usr/bin/ov", "machine:ci", "mcp:unproven:machine:ci", true},
 		{"/usr/bin/ov-mcp", "mcp:claude-code", "mcp:claude-code", true},
 		{"/usr/bin/ov-mcp", "cli", "mcp:cli", true},
 		{"", "mcp:x", "mcp:x", true},

@@ -29,7 +29,7 @@ func (s *Server) opPolicyCheck(ctx context.Context, _ *client, f *wire.Frame) (a
 	if err != nil { // one that does not parse lets nothing through
 		now = policy.Closed()
 	}
-	e := agent.Effect{Loosens: next.Loosen.Says(), Changes: []agent.EffectChange{}}
+	e := agent.Effect{Loosens: next.Says(), Changes: []agent.EffectChange{}}
 	spaces, err := o.vault.Spaces(ctx)
 	for _, sp := range spaces {
 		heads, err := o.vault.Names(ctx, sp.App, sp.Env)

@@ -168,7 +168,7 @@ func TestDescribe(t *testing.T) {
 	if strings.ContainsAny(strings.ReplaceAll(all, "\n", ""), "\x1b\x07\r\u202e") {
 		t.Errorf("control characters reach the terminal: %q", all)
 	}
-	for _, want := range []string{`command: rm "" "a b" "it's" "\x1b]0;x\a" "\u202egnp.exe" --ok`, "and 2 more", "for exactly this command", "sets:    A=b"} {
+	for _, want := range []string{`command: rm "" "a b" "it's" "\x1b]0;x\a" "\u202egnp.exe" --ok`, "and 2 more", "for exactly this command", `sets:    "A=b\x1b[2J"`, `folder:  "/tmp/\u202e\nov`} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q is not in %q", want, all)
 		}
