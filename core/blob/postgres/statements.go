@@ -58,7 +58,7 @@ const (
 // one round trip: what it puts counts only where the head was advanced.
 const wCommit = `WITH advanced AS (
 		UPDATE vaults SET seq = $1, chain = $2, records = records + $3, bytes = bytes + $4
-		WHERE id = $5 AND seq = $6 AND chain = $7 AND ($8 = 0 OR records + $3 <= $8) AND ($9 = 0 OR bytes + $4 <= $9)
+		WHERE id = $5 AND seq = $6 AND chain = $7 AND ($8::BIGINT = 0 OR records + $3 <= $8) AND ($9::BIGINT = 0 OR bytes + $4 <= $9)
 		RETURNING id),
 	answered AS (
 		INSERT INTO answers (vault, key, hash, time) SELECT id, $10, $11, $12 FROM advanced RETURNING vault),

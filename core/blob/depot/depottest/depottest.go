@@ -89,6 +89,8 @@ func want(t *testing.T, what string, err, target error) {
 // commit returns the commit seq of records on its predecessor.
 func commit(seq int, put ...blob.Record) depot.Commit {
 	c := depot.Commit{Commit: blobtest.Commit(seq, put...), Chain: sha256.Sum256(blobtest.Manifest(seq)), Time: now()}
+	rand.Read(c.Key[:])
+	rand.Read(c.Hash[:])
 	if seq > 1 {
 		c.Prev = sha256.Sum256(blobtest.Manifest(seq - 1))
 	}
@@ -183,7 +185,10 @@ func quota(t *testing.T, d depot.Depot) {
 	if err != nil || h.Records != 2 || h.Bytes != 2*size {
 		t.Errorf("%+v, %v", h, err)
 	}
-	c = commit(3, blobtest.Record(9, 1))
+	c = commit(3, blobtest.Record(4, 1))
+	c.Limits = depot.Limits{Records: 1 << 40, Bytes: 1 << 40} // more than 32 bits
+	do(t, d, v, c)
+	c = commit(4, blobtest.Record(9, 1))
 	c.Reset, c.Limits = true, depot.Limits{Records: 1}
 	do(t, d, v, c)
 	if h, err := d.Head(t.Context(), v); err != nil || h.Records != 1 || h.Bytes != size {

@@ -3,6 +3,7 @@ package depottest
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"time"
@@ -64,6 +65,8 @@ func (s Store) Get(ctx context.Context, keys []blob.Key) ([]blob.Record, error) 
 // Commit implements blob.Store.
 func (s Store) Commit(ctx context.Context, c blob.Commit) error {
 	dc := depot.Commit{Commit: c, Chain: sha256.Sum256(c.Manifest), Time: time.Now()}
+	rand.Read(dc.Key[:])
+	rand.Read(dc.Hash[:])
 	if c.Base > 0 {
 		m, err := s.Manifest(ctx, c.Base)
 		if err != nil && !errors.Is(err, blob.ErrNotFound) {
