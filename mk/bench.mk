@@ -5,6 +5,7 @@ bench: bench-redact
 
 bench-redact: ## the masking against its targets and beside other tools; rewrites the table of docs/performance.md
 	cd core/match/bench && GOFLAGS=-mod=mod $(GO) run . -size $(BENCH_MIB) -write ../../../docs/performance.md
+	$(GO) run ./mk/plot docs/performance.md docs/pictures/throughput.svg
 
 vet: vet-bench
 

@@ -1,4 +1,7 @@
-.PHONY: release release-twice
+.PHONY: release release-twice pictures
+
+pictures: build ## the terminal pictures of the guides, from real sessions
+	@mk/pictures.sh
 
 release: ## what people install, into dist/
 	@mk/release.sh
