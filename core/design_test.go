@@ -32,7 +32,7 @@ func TestInvariants(t *testing.T) {
 			continue
 		}
 		rows++
-		named := regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(line, -1)
+		named := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(line, -1)
 		if len(named) == 0 {
 			t.Errorf("no test holds %s", line)
 		}
