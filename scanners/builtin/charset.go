@@ -153,6 +153,11 @@ func escape(b []byte) int {
 			return 3
 		}
 	case '&':
+		switch b[1] {
+		case 'q', 'a', 'g', 'l', 'n', '#':
+		default:
+			return 0
+		}
 		for _, e := range []string{"&quot;", "&#34;", "&#39;", "&#x27;", "&apos;", "&gt;", "&lt;", "&nbsp;", "&#61;", "&#58;"} {
 			if len(b) >= len(e) && string(b[:len(e)]) == e {
 				return len(e)

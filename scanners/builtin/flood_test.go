@@ -37,6 +37,7 @@ var floods = map[string]string{
 	"manifest": "\nkind: Secret\ndata:\n  a: dmFsdWV2YWx1ZQ==",
 	"basic":    "authorization: basic ",
 	"query":    "?token=&token=",
+	"jwt64":    "_ZXlKaGJHY2lPaUpJVXpJMU5pSjkuZXlKemRXSWlPaUl4TWpNME5UWTNPRGt3SW4w",
 }
 
 // BenchmarkFlood is the floor: every rule on, 64 KiB writes and bytes one by one.

@@ -43,7 +43,7 @@ func findJWT64(w []byte, at int, final bool) ([]scan.Span, int) {
 	if dot < 0 || len(d)-dot <= minPayload {
 		return nil, unless(end == len(w) && !final && end-at < maxHeader, end+1)
 	}
-	read := at + (dot+minPayload)/3*4 + 4
+	read := at + maxHeader // it was decoded as far as it is there
 	if !joseHeader(d[:dot]) {
 		return nil, read
 	}
@@ -69,8 +69,7 @@ func findJWT(w []byte, at int, final bool) ([]scan.Span, int) {
 	if !joseHeader(w[at:dot]) {
 		return nil, read
 	}
-	end = dotted.run(w, end)
-	return []scan.Span{{Start: at, End: end, Open: end == len(w) && !final}}, read
+	return []scan.Span{{Start: at, End: read, Open: true}}, read
 }
 
 // joseHeader reports whether b is base64url of an object with a parameter of JOSE.

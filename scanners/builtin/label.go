@@ -131,6 +131,9 @@ func lineStart(w []byte, at int) bool {
 	if at <= 0 || w[at-1] == '\n' || w[at-1] == '\r' {
 		return true
 	}
+	if c := w[at-1]; c != ' ' && c != '+' && c != '-' {
+		return false
+	}
 	for _, s := range []string{"export ", "declare -x ", "ENV ", "setenv ", "\n+", "\n-"} {
 		if n := at - len(s); n >= 0 && string(w[n:at]) == s {
 			return true
