@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/opaquevault/ov/core/agent/agenttest"
 )
 
 // asksAlways is a policy under which each use in production is asked for.
@@ -100,7 +102,7 @@ func TestWritesPassTheGate(t *testing.T) {
 // changed, as it should be.
 func needsPerson(t *testing.T) {
 	t.Helper()
-	if name := insideAgent(); name != "" {
+	if name := agenttest.Around(); name != "" {
 		t.Skipf("a coding agent (%s) runs this test; CI covers it", name)
 	}
 }

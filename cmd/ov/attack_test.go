@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/agent/agenttest"
 )
 
 // A siege is an unlocked vault whose production is asked for, and a coding
@@ -48,7 +49,7 @@ name = "everything else"
 func newSiege(t *testing.T) *siege {
 	w := vaulted(t)
 	s := &siege{world: w, t: t, password: w.env["OV_PASSWORD_FILE"], marker: filepath.Join(w.work, "got-through")}
-	if insideAgent() != "" {
+	if agenttest.Around() != "" {
 		t.Skip("a coding agent runs this test: it could not set the stage; CI covers it")
 	}
 	w.must(t, w.canary, "secret", "set", "production/KEY", "--stdin")

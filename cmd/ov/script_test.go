@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/opaquevault/ov/core/agent/agenttest"
 )
 
 // TestMain is also the children that the scripts run: `leak`, `crash` and the
@@ -262,7 +264,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "approves": approves, "server": serverCmd},
-		Condition: func(word string) (bool, error) { return word == "agent" && insideAgent() != "", nil },
+		Condition: func(word string) (bool, error) { return word == "agent" && agenttest.Around() != "", nil },
 	})
 }
 

@@ -171,9 +171,9 @@ func idOrNull(id json.RawMessage) json.RawMessage {
 
 // batch answers an array of messages (revision 2025-03-26) with an array.
 func (c *conn) batch(ctx context.Context, raw []byte) {
-	var all []json.RawMessage
-	if err := json.Unmarshal(raw, &all); err != nil || len(all) == 0 {
-		c.out.send(failure(nil, invalidRequest, "not a batch of JSON-RPC messages"), nil)
+	all, err := split(raw, c.s.MaxInFlight)
+	if err != nil {
+		c.out.send(failure(nil, invalidRequest, err.Error()), nil)
 		return
 	}
 	var answers [][]byte
@@ -195,6 +195,31 @@ func (c *conn) batch(ctx context.Context, raw []byte) {
 			c.out.send(append(append([]byte{'['}, bytes.Join(answers, []byte{','})...), ']'), nil)
 		}
 	})
+}
+
+// split takes a batch apart, up to max messages: a line of nothing but commas and
+// digits would be millions of them, with an answer each.
+func split(raw []byte, max int) ([]json.RawMessage, error) {
+	if !json.Valid(raw) {
+		return nil, errors.New("not a batch of JSON-RPC messages")
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.Token() // the bracket
+	var all []json.RawMessage
+	for d.More() {
+		if len(all) == max {
+			return nil, fmt.Errorf("batch of more than %d messages", max)
+		}
+		var one json.RawMessage
+		if err := d.Decode(&one); err != nil {
+			return nil, errors.New("not a batch of JSON-RPC messages")
+		}
+		all = append(all, one)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("an empty batch")
+	}
+	return all, nil
 }
 
 func (c *conn) notified(ctx context.Context, m message) {

@@ -412,3 +412,26 @@ func TestElicitationModern(t *testing.T) {
 		t.Errorf("retry: %s", r.raw)
 	}
 }
+
+// TestBatchBounds: a line of millions of tiny messages is refused as one, and not
+// answered millions of times.
+func TestBatchBounds(t *testing.T) {
+	for name, line := range map[string]string{
+		"empty":          "[]",
+		"not JSON":       "[1,",
+		"two documents":  "[1][2]",
+		"millions":       "[" + strings.Repeat("1,", 3<<20) + "1]",
+		"one over":       "[" + strings.Repeat(`{"jsonrpc":"2.0","method":"x"},`, DefaultInFlight) + `{"jsonrpc":"2.0","id":1,"method":"ping"}]`,
+		"nested batches": "[" + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + "]",
+	} {
+		c := dial(t, &Server{})
+		go io.WriteString(c.in, line+"\n"+`{"jsonrpc":"2.0","id":"after","method":"ping"}`+"\n") // nobody reads yet
+		r := c.next()
+		if r.Error == nil || r.Error.Code != invalidRequest || string(r.ID) != "null" {
+			t.Errorf("%s: answered with %.200s", name, r.raw)
+		}
+		if r = c.next(); string(r.ID) != `"after"` || r.Error != nil {
+			t.Errorf("%s: and then %.200s", name, r.raw)
+		}
+	}
+}

@@ -23,6 +23,9 @@ const (
 	// watchEvery is how often the agent is asked whether it was locked, while
 	// there are sessions.
 	watchEvery = 2 * time.Second
+	// maxUnasked is how often in a row that may fail: whether the vault is open is
+	// then not known.
+	maxUnasked = 5
 )
 
 // sessions are the shells of this server.
@@ -129,6 +132,7 @@ func (t *Tools) openSession(c *call, a *injectArgs) (any, error) {
 func (t *Tools) watch(s *session, v Vault) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
+	unasked := 0
 	for {
 		select {
 		case <-s.shell.Done():
@@ -136,7 +140,12 @@ func (t *Tools) watch(s *session, v Vault) {
 			ctx, stop := context.WithTimeout(context.Background(), watchEvery)
 			st, err := v.Status(ctx)
 			stop()
-			if err != nil || st.Running && !st.Locked {
+			if err == nil {
+				unasked = 0
+			} else {
+				unasked++
+			}
+			if err == nil && st.Running && !st.Locked || unasked > 0 && unasked < maxUnasked {
 				continue
 			}
 		}

@@ -1,4 +1,6 @@
-package main
+// Package agenttest tells tests whether a coding agent runs them: what is for
+// people alone is then refused, as it should be.
+package agenttest
 
 import (
 	"fmt"
@@ -10,9 +12,12 @@ import (
 	"github.com/opaquevault/ov/core/agent"
 )
 
-// insideAgent returns the coding agent that runs these tests, or "": what is
-// for people alone is then refused.
-func insideAgent() string {
+// Around returns the name of the coding agent that this process or one of its
+// parents runs in, or "". Where there is no /proc it looks at this process alone.
+func Around() string {
+	if found := agent.Detect(os.Environ()); found != "" {
+		return found
+	}
 	for pid := os.Getpid(); pid > 1; {
 		env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 		cmd, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
@@ -24,8 +29,11 @@ func insideAgent() string {
 			return "claude"
 		}
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return ""
+		}
 		f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		if err != nil || len(f) < 2 {
+		if len(f) < 2 {
 			return ""
 		}
 		pid, _ = strconv.Atoi(f[1])
