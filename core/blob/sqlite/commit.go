@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/opaquevault/ov/core/blob"
 )
@@ -98,23 +99,37 @@ func (s *Store) purge(ctx context.Context, tx *sql.Tx, keys []blob.Key) error {
 	return nil
 }
 
+// putChunk is how many records one statement inserts: running it costs as much
+// as several rows.
+const putChunk = 32
+
 func (s *Store) put(ctx context.Context, tx *sql.Tx, c blob.Commit) error {
-	if len(c.Put) == 0 {
-		return nil
-	}
-	ins, err := tx.PrepareContext(ctx, `INSERT INTO records (kind, id, version, seq, grp, sum, data) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
-	if err != nil {
-		return s.fail("write", err)
-	}
-	defer ins.Close()
-	for i := range c.Put {
-		r := &c.Put[i]
-		res, err := ins.ExecContext(ctx, r.Kind, r.ID[:], int64(r.Version), int64(c.Seq), r.Group[:], r.Sum[:], r.Data)
+	var whole *sql.Stmt // for putChunk rows
+	for at := 0; at < len(c.Put); at += putChunk {
+		some := c.Put[at:min(at+putChunk, len(c.Put))]
+		ins := whole
+		if ins == nil || len(some) < putChunk {
+			var err error
+			if ins, err = tx.PrepareContext(ctx, `INSERT INTO records (kind, id, version, seq, grp, sum, data) VALUES (?, ?, ?, ?, ?, ?, ?)`+
+				strings.Repeat(`, (?, ?, ?, ?, ?, ?, ?)`, len(some)-1)+` ON CONFLICT DO NOTHING`); err != nil {
+				return s.fail("write", err)
+			}
+			defer ins.Close() // at most two
+		}
+		if len(some) == putChunk {
+			whole = ins
+		}
+		args := make([]any, 0, 7*len(some))
+		for i := range some {
+			r := &some[i]
+			args = append(args, r.Kind, r.ID[:], int64(r.Version), int64(c.Seq), r.Group[:], r.Sum[:], r.Data)
+		}
+		res, err := ins.ExecContext(ctx, args...)
 		if err != nil {
 			return s.fail("write", err)
 		}
-		if n, err := res.RowsAffected(); err != nil || n != 1 {
-			return fmt.Errorf("put record %x: there already: %w", r.ID[:4], blob.ErrInvalid)
+		if n, err := res.RowsAffected(); err != nil || n != int64(len(some)) {
+			return fmt.Errorf("put %d records, the first %x: %d are there already: %w", len(some), some[0].ID[:4], int64(len(some))-n, blob.ErrInvalid)
 		}
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	getChunk  = 500 // records of one request
+	getChunk  = 4000 // records asked for at once: a store may ask in several requests
 	manifests = 8   // requests for manifests at once
 )
 
