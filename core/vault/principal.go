@@ -250,8 +250,15 @@ func (t *tx) rewrap(ctx context.Context, env seal.EnvID) error {
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
+	r, err := t.roster(ctx)
+	if err != nil {
+		return err
+	}
 	reached := false
 	for _, e := range slices.Concat(t.next.Machines, t.next.Members) {
+		if r.principal(e.ID) == nil { // it gets no key that the vault's own devices did not mean for it
+			return fmt.Errorf("%x is in the manifest, and no device of this vault let it in: %w", e.ID[:4], ErrTampered)
+		}
 		p, err := t.v.principal(ctx, e)
 		if err != nil {
 			return err

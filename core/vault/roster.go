@@ -147,9 +147,18 @@ func (v *Vault) Devices(ctx context.Context) ([]Device, error) {
 	return out, err
 }
 
-// checkDevices holds the manifest's devices, but for this one, against the
-// roster: what is in the first alone was slipped in.
-func (v *Vault) checkDevices(ctx context.Context) error {
+// principal returns the name of a machine or a member, if it has one.
+func (r *roster) principal(id seal.ID) *rosterPrincipal {
+	i := slices.IndexFunc(r.Principals, func(p rosterPrincipal) bool { return p.ID == hex.EncodeToString(id[:]) })
+	if i < 0 {
+		return nil
+	}
+	return &r.Principals[i]
+}
+
+// checkRoster holds who the manifest lists, but for this device, against the
+// roster: who is in the first alone was slipped in.
+func (v *Vault) checkRoster(ctx context.Context) error {
 	r, err := v.readRoster(ctx)
 	if err != nil {
 		return err
@@ -160,6 +169,11 @@ func (v *Vault) checkDevices(ctx context.Context) error {
 			return fmt.Errorf("check devices: %x is in the manifest, and no device of this vault let it in: %w", d.ID[:4], ErrTampered)
 		}
 	}
+	for _, e := range slices.Concat(v.state.manifest.Machines, v.state.manifest.Members) {
+		if r.principal(e.ID) == nil {
+			return fmt.Errorf("check machine keys: %x is in the manifest, and no device of this vault let it in: %w", e.ID[:4], ErrTampered)
+		}
+	}
 	return nil
 }
 
@@ -167,7 +181,7 @@ func (v *Vault) checkDevices(ctx context.Context) error {
 // device that joined with the password does this before anything else.
 func (v *Vault) Announce(ctx context.Context, name string) error {
 	err := v.write(ctx, func(t *tx) error {
-		if err := v.checkDevices(ctx); err != nil {
+		if err := v.checkRoster(ctx); err != nil {
 			return err
 		}
 		r, err := t.roster(ctx)

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -95,6 +96,7 @@ func (s *Server) opJoin(ctx context.Context, c *client, f *wire.Frame) (answer, 
 	if err != nil {
 		return answer{}, err
 	}
+	r.Announce = cmp.Or(oneLine(a.Name), "unnamed")
 	kit, err := s.readKit(ctx, f, kind)
 	if err != nil {
 		return answer{}, err
@@ -107,7 +109,7 @@ func (s *Server) opJoin(ctx context.Context, c *client, f *wire.Frame) (answer, 
 		if err := s.join(ctx, r, kit, p); err != nil {
 			return err
 		}
-		return s.begin(ctx, c, p, a.Name, "vault_join")
+		return s.begin(ctx, c, p, "vault_join")
 	})
 	return answer{args: r.status(), after: giveBack}, err
 }
@@ -239,24 +241,34 @@ func (s *Server) fetch(ctx context.Context, r *remoteFile, j *vault.Join) error 
 	return s.seed(ctx, own, seq)
 }
 
-// begin opens a vault that was just joined, names this device in it, and leaves
-// it open.
-func (s *Server) begin(ctx context.Context, c *client, password secret.Value, name, op string) error {
+// begin opens a vault that was just joined and leaves it open.
+func (s *Server) begin(ctx context.Context, c *client, password secret.Value, op string) error {
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
 	o, err := s.openVault(ctx, password, &s.mem)
 	if err != nil {
 		return err
 	}
-	if err = o.note(c.record(op, "", "JOINED", "")); err == nil {
-		err = o.vault.Announce(ctx, name)
-	}
-	if err != nil {
+	if err = o.note(c.record(op, "", "JOINED", "")); err != nil {
 		o.close(false)
 		return err
 	}
 	s.setOpen(o, agent.TTLs{})
 	return nil
+}
+
+// announce names a device that joined with the password in the vault, having
+// checked who else is in it. Until that is done nothing is read or written.
+func (s *Server) announce(ctx context.Context, o *opened) error {
+	r := o.place.remote
+	if r == nil || r.Announce == "" {
+		return nil
+	}
+	if err := o.vault.Announce(ctx, r.Announce); err != nil {
+		return err
+	}
+	r.Announce = ""
+	return r.write(s.c.Home)
 }
 
 // An admission is this machine's request to be let in.

@@ -29,6 +29,8 @@ type remoteFile struct {
 	Vault string `json:"vault"` // hex
 	Key   []byte `json:"server_key"`
 	CA    string `json:"ca,omitempty"` // PEM; instead of the system's roots
+	// Announce is what this device is to be called in the vault, until it is.
+	Announce string `json:"announce,omitempty"`
 }
 
 // readRemote returns nil for a vault that is on this machine alone.

@@ -126,10 +126,15 @@ func (s *Server) setLease(t agent.TTLs) {
 // openVault opens store, vault and audit log; nothing stays open on an error.
 func (s *Server) openVault(ctx context.Context, password secret.Value, mem *lockmem.Arena) (*opened, error) {
 	o, err := s.openCopy(ctx, password, mem)
-	if err == nil {
-		o.place.release(o.vault)
+	if err != nil {
+		return nil, err
 	}
-	return o, err
+	o.place.release(o.vault)
+	if err := s.announce(ctx, o); err != nil {
+		o.close(false)
+		return nil, err
+	}
+	return o, nil
 }
 
 // openCopy is openVault of what is on this machine: a server is not asked.

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/opaquevault/ov/core/blob"
 	"github.com/opaquevault/ov/core/manifest"
+	"github.com/opaquevault/ov/core/seal"
 	"github.com/opaquevault/ov/core/vault"
 )
 
@@ -273,4 +275,61 @@ func TestAttack25ServerDown(t *testing.T) {
 		t.Errorf("%v, %v", names, err)
 	}
 	survived(t, 25, "the server down: the copy is read, nothing is written")
+}
+
+// Attack: who owns the server, and has a device's signing key but not the vault
+// key, adds a machine of its own to the manifest. A device that joins refuses
+// it, no device gives it a key, and it can be thrown out.
+func TestAttack08MachineSlippedIn(t *testing.T) {
+	s, a, b := ahead(t)
+	b.sees("TOKEN", "two")
+	_, stolen, _ := ed25519.GenerateKey(nil)
+	me := manifest.DeviceID{66}
+	_, public, err := seal.NewRequestKey()
+	a.must(err)
+	_, err = a.vault.Approve(t.Context(), text(password), &seal.Request{Vault: a.vaultID(), Device: me, Sign: [32]byte(stolen.Public().(ed25519.PublicKey)), Seal: public, Name: "stolen"})
+	a.must(err)
+	a.machine("honest", time.Time{})
+
+	h, err := s.store.Head(t.Context())
+	a.must(err)
+	entries, err := s.store.Changes(t.Context(), 0)
+	a.must(err)
+	leaves := manifest.Leaves{}
+	for _, e := range entries {
+		leaves.Add(e.Group, manifest.Leaf(e.Kind, e.Group, e.ID, e.Version, e.Sum))
+	}
+	m, err := manifest.Parse(h.Manifest)
+	a.must(err)
+	stranger := manifest.Principal{Role: manifest.RoleMachine, Envs: []manifest.EnvID{m.Groups[len(m.Groups)-1].Env}, Created: 1}
+	data := stranger.Encode()
+	rec := blob.Record{Key: blob.Key{Kind: manifest.KindPrincipal, ID: stranger.ID(), Version: 1}, Sum: manifest.Sum(data), Data: data}
+	leaves.Add(rec.Group, manifest.Leaf(rec.Kind, rec.Group, rec.ID, rec.Version, rec.Sum))
+	forest, ok := manifest.NewForest(leaves)
+	if !ok {
+		t.Fatal("forest")
+	}
+	forged := forge(t, h, stolen, func(m *manifest.Manifest) {
+		m.Groups, m.Purged = forest.Groups(), nil
+		m.Root, m.Count = manifest.RootOf(m.Groups)
+		m.Machines = append(m.Machines, manifest.Entity{ID: rec.ID, Sum: rec.Sum})
+		m.Signer = me
+	})
+	a.must(s.store.Commit(t.Context(), blob.Commit{Base: h.Seq, Seq: forged.Seq, Manifest: forged.Manifest, Put: []blob.Record{rec}}))
+
+	if err := s.device().tryJoin(a, "new"); !errors.Is(err, vault.ErrTampered) {
+		t.Errorf("joined a vault with a stranger's machine: %v", err)
+	}
+	list, err := a.vault.Machines(t.Context())
+	if err != nil || len(list) != 2 || list[0].Name != "" || list[1].Name != "honest" {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if err := a.vault.RevokeMachine(t.Context(), list[1].ID, yes); !errors.Is(err, vault.ErrTampered) {
+		t.Errorf("a new key of the environment was wrapped for a stranger: %v", err)
+	}
+	a.sees("TOKEN", "two")
+	a.must(a.vault.RevokeMachine(t.Context(), list[0].ID, yes))
+	a.must(a.vault.RevokeMachine(t.Context(), list[1].ID, yes))
+	a.sees("TOKEN", "two")
+	survived(t, 8, "a machine slipped into the manifest with a stolen device key: gets no key, no device joins, and is thrown out")
 }

@@ -15,7 +15,7 @@ import (
 
 const (
 	getChunk  = 4000 // records asked for at once: a store may ask in several requests
-	manifests = 8   // requests for manifests at once
+	manifests = 8    // requests for manifests at once
 )
 
 // take brings the copy to the remote store's head. In order: that head must grow
