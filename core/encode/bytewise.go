@@ -25,14 +25,10 @@ func (s *Source) alphabets() {
 	if !ascii(s.text) {
 		s.make("utf16", false, func(dst []byte) []byte { return appendUTF16(dst, s.text, false) })
 	}
-	back := slices.Clone(s.text)
-	slices.Reverse(back)
-	if New(back).bits(0, len(back)) < minBits {
+	if s.backBits() < minBits {
 		return // a word that is read backwards may be one as well
 	}
-	if f := s.make("reversed", true, func(dst []byte) []byte { return append(dst, back...) }); f != nil {
-		f.reverse = true
-	}
+	s.make("reversed", true, func(dst []byte) []byte { return appendBack(dst, s.text) }).backwards()
 	s.make("rot47", false, func(dst []byte) []byte {
 		for _, c := range s.text {
 			if '!' <= c && c <= '~' {
@@ -42,6 +38,24 @@ func (s *Source) alphabets() {
 		}
 		return dst
 	})
+}
+
+// appendBack appends p from its end on.
+func appendBack(dst, p []byte) []byte {
+	start := len(dst)
+	dst = append(dst, p...)
+	slices.Reverse(dst[start:])
+	return dst
+}
+
+// backBits is what the text says when it is read backwards: words that it is made
+// of are none then.
+func (s *Source) backBits() uint32 {
+	if !s.turned {
+		back := appendBack(nil, s.text)
+		s.back, s.turned = New(back).bits(0, len(back)), true
+	}
+	return s.back
 }
 
 const (

@@ -95,11 +95,13 @@ func (s *Source) viewNumbers() {
 
 // appendPadded appends a number with zeros before it.
 func appendPadded(dst []byte, n uint64, base, width int) []byte {
-	digits := strconv.AppendUint(nil, n, base)
-	for range width - len(digits) {
-		dst = append(dst, '0')
+	least := uint64(1)
+	for range width - 1 {
+		if least *= uint64(base); n < least {
+			dst = append(dst, '0')
+		}
 	}
-	return append(dst, digits...)
+	return strconv.AppendUint(dst, n, base)
 }
 
 // decimals adds the bytes as Go, Python and JavaScript list them.

@@ -48,9 +48,11 @@ type Source struct {
 	seed    maphash.Seed
 	indexed int // how many forms are in the index
 
-	least  int  // bytes of a form, if not minForm
-	words  bool // the forms are words
-	judged int  // what solid returned: 1 or -1
+	least  int    // bytes of a form, if not minForm
+	words  bool   // the forms are words
+	judged int    // what solid returned: 1 or -1
+	back   uint32 // what backBits returned
+	turned bool   // and that it did
 
 	held  [][]byte // what parts returned
 	taken bool     // and that it did

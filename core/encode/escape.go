@@ -3,7 +3,6 @@ package encode
 import (
 	"bytes"
 	"slices"
-	"strconv"
 	"unicode/utf8"
 )
 
@@ -54,7 +53,7 @@ const (
 	percentShy   = 5 // the dialect that keeps the fewest
 )
 
-// percents: RFC 3986, Python's quote, JavaScript's encodeURIComponent and
+// percents, up to three times: RFC 3986, Python's quote, JavaScript's encodeURIComponent and
 // encodeURI, the form encoding of WHATWG and Java, Go's user info and path.
 func (s *Source) percents() {
 	for i := range percentKeeps {
@@ -62,9 +61,14 @@ func (s *Source) percents() {
 		for _, d.plus = range []bool{false, true} {
 			for _, d.digits = range []string{upperHex, lowerHex} {
 				s.make("percent", false, func(dst []byte) []byte { return appendPercent(dst, s.text, &d) })
-				if i < percentTwice {
-					once := appendPercent(nil, s.text, &d)
-					s.make("percent-twice", false, func(dst []byte) []byte { return appendPercent(dst, once, &d) })
+				if i >= percentTwice {
+					continue
+				}
+				once := appendPercent(nil, s.text, &d)
+				s.make("percent-twice", false, func(dst []byte) []byte { return appendPercent(dst, once, &d) })
+				if i == 0 {
+					twice := appendPercent(nil, once, &d)
+					s.make("percent-thrice", false, func(dst []byte) []byte { return appendPercent(dst, twice, &d) })
 				}
 			}
 		}
@@ -163,46 +167,4 @@ func appendJSON(dst, p []byte, d *jsonDialect) []byte {
 		i += n
 	}
 	return dst
-}
-
-// entities: XML and HTML. The encoders differ in how they write the quotes, and
-// in whether they do: encoding/xml and html in Go, Python, PHP, JavaScript
-// libraries, XML by the book; templates that escape slashes too.
-func (s *Source) entities() {
-	for _, q := range []struct{ quote, apostrophe, slash, more string }{
-		{quote: "&#34;", apostrophe: "&#39;"},
-		{quote: "&quot;", apostrophe: "&#x27;"},
-		{quote: "&quot;", apostrophe: "&#039;"},
-		{quote: "&quot;", apostrophe: "&#39;"},
-		{quote: "&quot;", apostrophe: "&apos;"},
-		{quote: "&quot;", apostrophe: "'"},
-		{quote: `"`, apostrophe: "'"},
-		{quote: "&quot;", apostrophe: "&#39;", slash: "&#x2F;", more: "`="},
-		{quote: "&#34;", apostrophe: "&#39;", more: "\t\n\r"},
-	} {
-		s.make("xml", false, func(dst []byte) []byte {
-			for _, c := range s.text {
-				switch {
-				case c == '<':
-					dst = append(dst, "&lt;"...)
-				case c == '>':
-					dst = append(dst, "&gt;"...)
-				case c == '&':
-					dst = append(dst, "&amp;"...)
-				case c == '"':
-					dst = append(dst, q.quote...)
-				case c == '\'':
-					dst = append(dst, q.apostrophe...)
-				case c == '/' && q.slash != "":
-					dst = append(dst, q.slash...)
-				case bytes.IndexByte([]byte(q.more), c) >= 0:
-					dst = append(dst, "&#x"...)
-					dst = append(upper(strconv.AppendUint(dst, uint64(c), 16), len(dst)), ';')
-				default:
-					dst = append(dst, c)
-				}
-			}
-			return dst
-		})
-	}
 }

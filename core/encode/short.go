@@ -1,9 +1,6 @@
 package encode
 
-import (
-	"encoding/base64"
-	"slices"
-)
+import "encoding/base64"
 
 // short adds the spellings of a value of a few characters that stand as words of
 // their own: to look for them inside others would mask ordinary text. Digits alone
@@ -23,10 +20,8 @@ func (s *Source) short() {
 	for _, hexDigits := range []string{lowerHex, upperHex} {
 		word("hex", func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", hexDigits) })
 	}
-	back := slices.Clone(s.text)
-	slices.Reverse(back)
-	if !slices.Equal(back, s.text) && New(back).bits(0, len(back)) >= minBack {
-		word("reversed", func(dst []byte) []byte { return append(dst, back...) })
+	if s.backBits() >= minBack {
+		word("reversed", func(dst []byte) []byte { return appendBack(dst, s.text) })
 	}
 }
 

@@ -136,6 +136,56 @@ func TestReverseSpecific(t *testing.T) {
 	t.Error("no reversed form")
 }
 
+// TestGroups: what a dump prints in groups has no fragments that begin inside one.
+func TestGroups(t *testing.T) {
+	steps := map[string]int{"octal-list": 3, "octal-words": 6, "hex-words": 4, "hex-longs": 4}
+	seen := 0
+	for _, f := range Squeezed([]byte("lcmnE2UR8BfRw7OmjV4K3dC1KhjpxSaf")) {
+		step, ok := steps[f.Kind]
+		if !ok || !f.Dense {
+			continue
+		}
+		seen++
+		n := f.Window(16)
+		if n%step != 0 {
+			t.Errorf("%s: windows of %d are no groups of %d", f.Kind, n, step)
+		}
+		for i, is := range f.Specific(n) {
+			if is != (i%step == 0) {
+				t.Errorf("%s: %v at %d", f.Kind, is, i)
+			}
+		}
+	}
+	if seen != 1+2+2+4 {
+		t.Errorf("%d forms of groups", seen)
+	}
+}
+
+// TestCovered: a form is called covered only if each byte of it lies in a window.
+func TestCovered(t *testing.T) {
+	covered := 0
+	for _, v := range []string{"lcmnE2UR8BfRw7OmjV4K3dC1KhjpxSaf", "postgres://app:Zq8kP2mW7vXcQ9@db.internal/x", "correct horse battery staple", awkward, "k9Q2x7w8"} {
+		for _, f := range Squeezed([]byte(v)) {
+			if !f.Covered(16) {
+				continue
+			}
+			covered++
+			n, end := f.Window(16), 0
+			for i, is := range f.Specific(n) {
+				if is && i <= end {
+					end = i + n
+				}
+			}
+			if end != len(f.Bytes) {
+				t.Errorf("%s of %q: windows cover %d of %d bytes", f.Kind, v, end, len(f.Bytes))
+			}
+		}
+	}
+	if covered < 10 {
+		t.Errorf("only %d forms are covered: the test is blind", covered)
+	}
+}
+
 func TestSpecificShort(t *testing.T) {
 	f := Exact([]byte("Zq8kP2mW7vXc"))[0]
 	for n, want := range map[int]int{0: 0, -1: 0, 5: 0, 6: 7, 12: 1, 13: 0, 1000: 0} {

@@ -1,9 +1,6 @@
 package encode
 
-import (
-	"encoding/base64"
-	"slices"
-)
+import "encoding/base64"
 
 // Squeezed returns the forms of the squeezed lane. See the function of that
 // name. Of a value that is easily guessed only long encodings are looked for:
@@ -18,7 +15,7 @@ func (s *Source) Squeezed() []Form {
 		s.least = minWeak
 		defer func() { s.least = 0 }()
 	}
-	if !weak || s.phrase() {
+	if !weak || s.sentence() {
 		s.squeeze("exact", true, func(dst []byte) []byte { return append(dst, s.text...) })
 	}
 	s.viewBase64()
@@ -37,20 +34,20 @@ func (s *Source) Squeezed() []Form {
 }
 
 const (
-	minWeak   = 12 // bytes of a squeezed form of a value that is easily guessed
-	minPhrase = 20 // letters of a value that is looked for squeezed although it is nothing but words
+	minWeak     = 12 // bytes of a squeezed form of a value that is easily guessed
+	minSentence = 20 // letters of a value that is looked for squeezed although it is nothing but words
 )
 
-// phrase reports whether the text is words, so many that they stand nowhere else
+// sentence reports whether the text is words, so many that they stand nowhere else
 // in this order.
-func (s *Source) phrase() bool {
+func (s *Source) sentence() bool {
 	n := 0
 	for _, c := range s.text {
 		if c >= 'A' && alphanumeric(c) {
 			n++
 		}
 	}
-	return n >= minPhrase
+	return n >= minSentence
 }
 
 // viewBase64 adds base64. The form with fragments is that at the end of an
@@ -72,9 +69,8 @@ func (s *Source) viewBase32() {
 
 // viewBackwards adds the text from its end on, unless that is a word as well.
 func (s *Source) viewBackwards() {
-	back := slices.Clone(s.text)
-	slices.Reverse(back)
-	if New(back).bits(0, len(back)) >= minBits {
+	back := appendBack(nil, s.text)
+	if s.backBits() >= minBits {
 		s.squeezeBack("reversed", true, func(dst []byte) []byte { return append(dst, s.text...) })
 	}
 	s.squeeze("hex-reversed", true, func(dst []byte) []byte { return appendHexed(dst, back, "", "", lowerHex) }).backwards()

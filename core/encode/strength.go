@@ -8,14 +8,15 @@ const Weak = 40
 
 // The costs of what people put into passwords, in bits.
 const (
-	bitsWord  = 11  // one of about 2,600 words
-	bitsTop   = 5   // one of the first that anyone tries
-	bitsCase  = 1   // its first letter or all of it in capitals
-	bitsRun   = 2   // the direction of aaaa, 1234, qwerty, besides its start
-	bitsStep  = 0.5 // its length, for each further byte
-	bitsCopy  = 3   // the length of a copy, besides its place
-	bitsYear  = 6   // 1970 to 2033
-	maxScored = 256
+	bitsWord   = 11  // one of about 2,600 words
+	bitsPhrase = 8   // one of the passphrases that everybody knows
+	bitsTop    = 5   // one of the first that anyone tries
+	bitsCase   = 1   // its first letter or all of it in capitals
+	bitsRun    = 2   // the direction of aaaa, 1234, qwerty, besides its start
+	bitsStep   = 0.5 // its length, for each further byte
+	bitsCopy   = 3   // the length of a copy, besides its place
+	bitsYear   = 6   // 1970 to 2033
+	maxScored  = 256
 )
 
 // Strength estimates the binary logarithm of the guesses it takes to find the
@@ -41,6 +42,9 @@ func Strength(value []byte) float64 {
 	relax := func(i, n int, bits float64) { best[i+n] = min(best[i+n], best[i]+bits) }
 	d := words()
 	for i := range p {
+		if n := phrase(p[i:]); n > 0 {
+			relax(i, n, bitsPhrase)
+		}
 		relax(i, 1, char)
 		for n := run(p[i:]); n >= 3; n-- {
 			relax(i, n, char+bitsRun+bitsStep*float64(n-1))

@@ -91,6 +91,10 @@ func escapes() []Shape {
 			return strings.NewReplacer("+", "%20", "%27", "'").Replace(url.QueryEscape(s))
 		}, "\n"),
 		password("percent-encoded twice", "?next=", func(s string) string { return url.QueryEscape(strings.ReplaceAll(url.QueryEscape(s), "+", "%20")) }, "\n"),
+		password("percent-encoded three times", "?next=", func(s string) string {
+			return url.QueryEscape(url.QueryEscape(strings.ReplaceAll(url.QueryEscape(s), "+", "%20")))
+		}, "\n"),
+		password("html.EscapeString twice", "<pre>&lt;p&gt;", func(s string) string { return html.EscapeString(html.EscapeString(s)) }, "&lt;/p&gt;</pre>\n"),
 		password("html.EscapeString", "<p>", html.EscapeString, "</p>\n"),
 		password("xml.EscapeText", "<p>", func(s string) string {
 			var b bytes.Buffer

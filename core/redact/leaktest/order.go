@@ -34,7 +34,7 @@ func separated() []Shape {
 		viewed("a character a line, numbered", "", func(s string) string {
 			var b strings.Builder
 			for i, c := range s {
-				fmt.Fprintf(&b, "     %d\t%c\n", i+1, c)
+				fmt.Fprintf(&b, "%6d\t%c\n", i+1, c)
 			}
 			return b.String()
 		}, ""),

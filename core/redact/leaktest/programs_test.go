@@ -27,6 +27,45 @@ var programs = []struct{ shape, tool, command string }{
 	{"od -An -tx1", "od", `printf %s "$TOKEN" | od -An -tx1`},
 	{"od -An -x", "od", `printf %s "$TOKEN" | od -An -x -w32`},
 	{"od -c", "od", `printf %s "$TOKEN" | od -An -c -w32`},
+	{"od", "od", `printf %s "$TOKEN" | od`},
+	{"od -b", "od", `printf %s "$TOKEN" | od -b`},
+	{"od -x", "od", `printf %s "$TOKEN" | od -x`},
+	{"od -tx4", "od", `printf %s "$TOKEN" | od -tx4`},
+	{"od -tx8", "od", `printf %s "$TOKEN" | od -tx8`},
+	{"od -a", "od", `printf %s "$TOKEN" | od -a`},
+	{"od -An -tu1", "od", `printf %s "$TOKEN" | od -An -tu1 -w32`},
+	{"od of more than the token", "od", `printf 'K=%s\n' "$TOKEN" | od | head -2`},
+	{"od -tx4 of more than the token", "od", `printf 'PW=%s\n' "$TOKEN" | od -tx4 | head -3`},
+	{"hexdump", "hexdump", `printf %s "$TOKEN" | hexdump`},
+	{"xxd -e", "xxd", `printf %s "$TOKEN" | xxd -e`},
+	{"between points", "sed", `printf %s "$TOKEN" | sed 's/./&./g; s/.$//'`},
+	{"between bars", "sed", `printf %s "$TOKEN" | sed 's/./&|/g; s/.$//'`},
+	{"between parentheses", "sed", `printf %s "$TOKEN" | sed 's/./&) (/g; s/...$//'`},
+	{"a character a line, numbered", "nl", `printf %s "$TOKEN" | fold -w1 | nl`},
+	{"enumerate of Python", "python3", `python3 -c 'import os; [print(*x) for x in enumerate(os.environ["TOKEN"])]'`},
+	{"strings of eight joined in quoted mail", "fold", `printf 'x = %s' "$TOKEN" | sed 's/^x = //' | fold -w8 | sed '2,$ s/^/> /; 1 s/^/x = /'`},
+	{"base64, reversed", "rev", `printf %s "$TOKEN" | base64 -w0 | tr -d = | rev`},
+	{"base64 of the reversed token", "rev", `printf '%s\n' "$TOKEN" | rev | base64 -w0 | tr -d =`},
+	{"reversed, spaced out", "rev", `printf '%s\n' "$TOKEN" | rev | sed 's/./& /g'`},
+	{"small base32", "base32", `printf %s "$TOKEN" | base32 -w0 | tr A-Z a-z`},
+	{"lower case", "tr", `printf %s "$TOKEN" | tr A-Z a-z`},
+	{"uuencode", "perl", `perl -e 'print pack("u", $ENV{TOKEN})'`},
+	{"last characters of base64", "base64", `printf %s "$TOKEN" | base64 -w0 | tail -c 17`},
+	{"Docker configuration of app", "base64", `auth=$(printf 'app:%s' "$TOKEN" | base64 -w0); printf '{"auths":{"r.example":{"auth":"%s"}}}' "$auth" | base64 -w0`},
+	{"hex of hex", "xxd", `printf %s "$TOKEN" | xxd -p -c 64 | tr -d '\n' | xxd -p -c 200`},
+	{"base64 of hex", "xxd", `printf %s "$TOKEN" | xxd -p -c 64 | base64 -w0`},
+	{"hex of UTF-16", "xxd", `printf %s "$TOKEN" | iconv -t UTF-16LE | xxd -p -c 200`},
+	{"hex of base64", "xxd", `printf %s "$TOKEN" | base64 -w0 | xxd -p -c 200`},
+	{"Latin-1 for UTF-8", "iconv", `printf %s "$ACCENTED" | iconv -t LATIN1`},
+	{"UTF-8 for Latin-1", "iconv", `printf %s "$ACCENTED" | iconv -f LATIN1`},
+	{"a passphrase, reversed", "rev", `printf '%s\n' "$PHRASE" | rev`},
+	{"a passphrase in octal", "od", `printf %s "$PHRASE" | od -An -to1 -w64`},
+	{"Buffer of node", "node", `node -p 'Buffer.from(process.env.TOKEN)'`},
+	{"ascii() of Python", "python3", `python3 -c 'import os; print(ascii(os.environ["ACCENTED"]))'`},
+	{"JSON, all escaped, other letters", "python3", `python3 -c 'import os,json; print(json.dumps(os.environ["ACCENTED"]))'`},
+	{"entities of the rest", "python3", `python3 -c 'import os; print(os.environ["ACCENTED"].encode("ascii", "xmlcharrefreplace").decode())'`},
+	{"Dumper of Perl", "perl", `perl -CA -MData::Dumper -e '$Data::Dumper::Useqq=1; print Dumper($ARGV[0])' "$ACCENTED"`},
+	{"$'' of bash", "bash", `LC_ALL=C bash -c 'printf %q "$ACCENTED"'`},
 	{"octal list", "od", `printf %s "$TOKEN" | od -An -to1 -w32`},
 	{"wrapped at 20", "fold", `printf %s "$TOKEN" | fold -w20`},
 	{"a character a line", "fold", `printf %s "$TOKEN" | fold -w1`},
@@ -56,7 +95,7 @@ var programs = []struct{ shape, tool, command string }{
 }
 
 // standard are the tools that every machine with a shell has.
-var standard = []string{"base64", "base32", "od", "fold", "tr", "cut", "tail"}
+var standard = []string{"base64", "base32", "od", "fold", "tr", "cut", "tail", "sed", "nl"}
 
 // TestPrograms: what the programs print is what the table says that they print.
 // Tools that are not part of every system are tried where they are installed.
@@ -72,7 +111,7 @@ func TestPrograms(t *testing.T) {
 			continue
 		}
 		cmd := exec.Command("sh", "-c", p.command)
-		cmd.Env = append(os.Environ(), "TOKEN="+c.Token, "PASSWORD="+c.Password, "KEY="+strings.TrimSpace(c.Key), "LC_ALL=C.UTF-8", "PYTHONIOENCODING=utf-8")
+		cmd.Env = append(os.Environ(), "TOKEN="+c.Token, "PASSWORD="+c.Password, "KEY="+strings.TrimSpace(c.Key), "ACCENTED="+c.Accented, "PHRASE="+c.Phrase, "LC_ALL=C.UTF-8", "PYTHONIOENCODING=utf-8")
 		out, err := cmd.Output()
 		if err != nil {
 			t.Errorf("%s: %v", p.command, err)
@@ -86,7 +125,7 @@ func TestPrograms(t *testing.T) {
 			t.Errorf("%s prints\n%q, the shape %q is\n%q", p.command, got, p.shape, text)
 		}
 	}
-	if tried < 15 {
+	if tried < 30 {
 		t.Errorf("only %d programs were tried", tried)
 	}
 }
