@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -122,6 +123,30 @@ func (c *cli) restore(ctx context.Context, d depot.Depot, path string) error {
 	}
 	fmt.Fprintf(c.out, "%d vaults read from %s\n", n, path)
 	return nil
+}
+
+func (c *cli) removeCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "remove VAULT", Short: "Remove a vault and all that is kept of it", Args: cobra.ExactArgs(1),
+		Long: `Remove a vault, by its id, and all that is kept of it: on its owner's wish, or
+so that a device which knows a later state can push it again after the server
+was restored from an old backup. It cannot be undone; make a backup first.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := hex.DecodeString(args[0])
+			if err != nil || len(id) != len(depot.Vault{}) {
+				return hint(errors.New("remove vault: not an id"), `32 hex digits; "ov vault status" shows it`)
+			}
+			return c.with(cmd.Context(), func(ctx context.Context, d depot.Depot) error {
+				if err := d.Remove(ctx, depot.Vault(id)); errors.Is(err, blob.ErrEmpty) {
+					return errors.New("remove vault: not here")
+				} else if err != nil {
+					return err
+				}
+				fmt.Fprintln(c.out, "removed")
+				return nil
+			})
+		},
+	}
 }
 
 func (c *cli) gcCmd() *cobra.Command {

@@ -73,7 +73,7 @@ func (c *cli) root() *cobra.Command {
 	f.StringVar(&c.set.Data, "data", "", "the `folder` of the SQLite database and the server's key")
 	f.StringVar(&c.set.Database, "database", "", "`postgres://...` instead of SQLite in the data folder")
 	f.StringVar(&c.set.Key, "key", "", "the `file` of the server's key (default: server.key in the data folder)")
-	root.AddCommand(c.serveCmd(), c.keyCmd(), c.backupCmd(), c.restoreCmd(), c.gcCmd())
+	root.AddCommand(c.serveCmd(), c.keyCmd(), c.backupCmd(), c.restoreCmd(), c.removeCmd(), c.gcCmd())
 	return root
 }
 

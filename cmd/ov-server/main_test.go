@@ -322,6 +322,11 @@ func TestBackupRestore(t *testing.T) {
 	if code, out := runs(t, nil, "gc", "--database", dsn, "--data", data); code != 0 || !strings.Contains(out, "removed") {
 		t.Errorf("gc: %d %s", code, out)
 	}
+	for _, c := range []struct{ id, says string }{{"x", "not an id"}, {strings.Repeat("0", 32), "not here"}, {fmt.Sprintf("%x", id), "removed"}, {fmt.Sprintf("%x", id), "not here"}} {
+		if _, out := runs(t, nil, "remove", "--database", dsn, "--data", data, c.id); !strings.Contains(out, c.says) {
+			t.Errorf("remove %s: %s", c.id, out)
+		}
+	}
 	// A file that was cut is not read at all.
 	whole, err := os.ReadFile(file)
 	if err != nil {

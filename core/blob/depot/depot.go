@@ -112,6 +112,9 @@ type Keeper interface {
 	Export(ctx context.Context, v Vault) (*Image, error)
 	// Import stores an exported vault. One that is there already is blob.ErrConflict.
 	Import(ctx context.Context, img *Image) error
+	// Remove removes a vault and all that is kept of it; blob.ErrEmpty if it is
+	// not there.
+	Remove(ctx context.Context, v Vault) error
 	// Collect removes what nobody can ask for any more.
 	Collect(ctx context.Context, r Retention) (Collected, error)
 }

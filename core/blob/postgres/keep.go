@@ -124,6 +124,24 @@ func (d *Depot) Import(ctx context.Context, img *depot.Image) error {
 	return fail("write", refused(err))
 }
 
+// Remove implements depot.Depot.
+func (d *Depot) Remove(ctx context.Context, v depot.Vault) error {
+	err := d.retry(ctx, func() error {
+		return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+			tag, err := tx.Exec(ctx, wRemoveVault, v[:])
+			if err != nil {
+				return err
+			}
+			if tag.RowsAffected() == 0 {
+				return blob.ErrEmpty
+			}
+			args := []any{v[:]}
+			return execAll(ctx, tx, statement{wReset, args}, statement{wRemoveManifests, args}, statement{wRemoveAnswers, args}, statement{wRemoveNotes, args})
+		})
+	})
+	return fail("write", err)
+}
+
 // Collect implements depot.Depot.
 func (d *Depot) Collect(ctx context.Context, r depot.Retention) (c depot.Collected, err error) {
 	for _, s := range []struct {

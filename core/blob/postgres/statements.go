@@ -101,13 +101,19 @@ const (
 	wOldAnswers   = `DELETE FROM answers WHERE time < $1`
 	wOldManifests = `DELETE FROM manifests WHERE time < $1 AND seq <= (SELECT v.seq - $2 FROM vaults AS v WHERE v.id = manifests.vault)`
 	wExpired      = `DELETE FROM notes WHERE expires > 0 AND expires <= $1`
+
+	wRemoveVault     = `DELETE FROM vaults WHERE id = $1`
+	wRemoveManifests = `DELETE FROM manifests WHERE vault = $1`
+	wRemoveAnswers   = `DELETE FROM answers WHERE vault = $1`
+	wRemoveNotes     = `DELETE FROM notes WHERE vault = $1`
 )
 
 // statements are all of them.
 func statements() []string {
 	all := []string{mTable, mVersion, mDone, qHead, qManifest, qChanges, qGet, qSizes, qGetMany, qLocate, qAnswer, qNote, qNotes, qVaults, qCount,
 		qLocator, qAll, qAllManifests, qAllNotes, wCommit, wAnswer, wCreate, wAdvance, wReset, wEmpty, wPurge, wPut, wSizes, wManifest, wDropParts,
-		wNewNote, wNote, wOverNote, wDropNote, wOldAnswers, wOldManifests, wExpired}
+		wNewNote, wNote, wOverNote, wDropNote, wOldAnswers, wOldManifests, wExpired,
+		wRemoveVault, wRemoveManifests, wRemoveAnswers, wRemoveNotes}
 	for _, m := range migrations() {
 		all = append(all, m...)
 	}

@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(*testing.T) depot.Depot) {
 		{"NoteRace", noteRace},
 		{"CommitNotes", commitNotes},
 		{"Image", image},
+		{"Remove", remove},
 		{"Collect", collect},
 		{"Vaults", vaults},
 		{"Ping", func(t *testing.T, d depot.Depot) { must(t, d.Ping(t.Context())) }},
@@ -362,6 +363,24 @@ func image(t *testing.T, d depot.Depot) {
 	want(t, "export of a stranger", err, blob.ErrEmpty)
 }
 
+func remove(t *testing.T, d depot.Depot) {
+	v, other, ctx := NewVault(), NewVault(), t.Context()
+	first := commit(1, blobtest.Record(1, 1))
+	do(t, d, v, first)
+	do(t, d, other, commit(1, blobtest.Record(1, 1)))
+	must(t, d.PutNote(ctx, v, depot.Note{Kind: depot.NoteWitness, ID: []byte("w"), Version: 1}, now()))
+	must(t, d.Remove(ctx, v))
+	want(t, "removed twice", d.Remove(ctx, v), blob.ErrEmpty)
+	_, err := d.Head(ctx, v)
+	want(t, "head", err, blob.ErrEmpty)
+	_, err = d.Get(ctx, v, []blob.Key{blobtest.Key(1, 1)}, 1)
+	want(t, "record", err, blob.ErrNotFound)
+	_, err = d.Note(ctx, v, depot.NoteWitness, []byte("w"), now())
+	want(t, "note", err, blob.ErrNotFound)
+	do(t, d, v, first) // under the same idempotency key: that is gone as well
+	blobtest.Check(t, Store{d, other}, 1, blobtest.Record(1, 1))
+}
+
 func collect(t *testing.T, d depot.Depot) {
 	v, ctx := NewVault(), context.WithoutCancel(t.Context())
 	c := commit(1)
@@ -371,9 +390,8 @@ func collect(t *testing.T, d depot.Depot) {
 	do(t, d, v, far)
 	must(t, d.PutNote(ctx, v, depot.Note{Kind: depot.NotePart, ID: []byte("p"), Version: 1, Expires: now()}, now()))
 	r := depot.Retention{Now: now().Add(time.Hour), Answers: 2 * time.Hour, Manifests: 2 * time.Hour}
-	if _, err := d.Collect(ctx, r); err != nil {
-		t.Fatal(err)
-	}
+	early, err := d.Collect(ctx, r)
+	must(t, err)
 	if before, err := d.Commit(ctx, v, c); err != nil || !before {
 		t.Errorf("an answer was collected early: %v, %v", before, err)
 	}
@@ -381,10 +399,10 @@ func collect(t *testing.T, d depot.Depot) {
 		t.Errorf("a manifest was collected early: %v", err)
 	}
 	r.Now = now().Add(3 * time.Hour)
-	if got, err := d.Collect(ctx, r); err != nil || got.Answers < 1 || got.Manifests < 1 {
+	if got, err := d.Collect(ctx, r); err != nil || got.Answers < 1 || got.Manifests < 1 || got.Notes+early.Notes < 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	_, err := d.Manifest(ctx, v, 1)
+	_, err = d.Manifest(ctx, v, 1)
 	want(t, "an old manifest", err, blob.ErrNotFound)
 	if _, err := d.Manifest(ctx, v, far.Seq); err != nil {
 		t.Errorf("the head's manifest was collected: %v", err)

@@ -149,6 +149,18 @@ func (w *writer) restore(img *depot.Image) error {
 	return w.commitNotes(v, c)
 }
 
+// Remove implements depot.Depot.
+func (d *Depot) Remove(ctx context.Context, v depot.Vault) error {
+	return d.fail("write", d.write.do(ctx, func(w *writer) error {
+		n, err := w.affected(`DELETE FROM vaults WHERE id = ?`, v[:])
+		if err == nil && n == 0 {
+			err = blob.ErrEmpty
+		}
+		return errors.Join(err, w.exec(`DELETE FROM records WHERE vault = ?`, v[:]), w.exec(`DELETE FROM manifests WHERE vault = ?`, v[:]),
+			w.exec(`DELETE FROM answers WHERE vault = ?`, v[:]), w.exec(`DELETE FROM notes WHERE vault = ?`, v[:]))
+	}))
+}
+
 // Collect implements depot.Depot.
 func (d *Depot) Collect(ctx context.Context, r depot.Retention) (c depot.Collected, err error) {
 	err = d.write.do(ctx, func(w *writer) error {
