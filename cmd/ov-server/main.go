@@ -89,7 +89,7 @@ folder of yours and the listener is on loopback, where requests come sealed.`,
 	f.StringVar(&c.set.TLSCert, "tls-cert", "", "certificate chain, a PEM `file`")
 	f.StringVar(&c.set.TLSKey, "tls-key", "", "its private key, a PEM `file`")
 	f.BoolVar(&c.set.InsecureHTTP, "insecure-http", false, "plain HTTP behind a proxy: on loopback only, sealed requests only")
-	f.StringVar(&c.set.MetricsListen, "metrics-listen", "", "serve /metrics on an `address` of its own")
+	f.StringVar(&c.set.MetricsListen, "metrics-listen", "", "serve /metrics, /healthz and /readyz on an `address` of its own, without TLS")
 	f.StringVar(&c.set.Registration, "registration", "", "`open` or closed: whether there may be new vaults")
 	return cmd
 }

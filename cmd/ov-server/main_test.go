@@ -221,7 +221,18 @@ func certificate(t *testing.T, dir string) (cert, key string, pool *x509.CertPoo
 func TestServeTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key, pool := certificate(t, dir)
-	p := start(t, []string{"HOME=" + dir}, "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--metrics-listen", "127.0.0.1:0")
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := free.Addr().String()
+	free.Close()
+	p := start(t, []string{"HOME=" + dir}, "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--metrics-listen", metrics)
+	for path, want := range map[string]string{"/healthz": `"ok"`, "/readyz": `"ready"`, "/metrics": "ov_requests_running", "/v1/key": "404"} {
+		if b := get(t, "http://"+metrics+path); !strings.Contains(b, want) {
+			t.Errorf("%s: %.80s", path, b)
+		}
+	}
 	id, dev := depottest.NewVault(), servertest.NewDevice()
 	open := servertest.NewSigned(servertest.Open(t, httpblob.Options{URL: p.addr, Vault: id, Signer: dev, RootCAs: pool}), id, dev)
 	if err := open.Commit(t.Context(), blobtest.Commit(1, blobtest.Record(1, 1))); err != nil {
@@ -238,7 +249,7 @@ func TestServeTLS(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	_, err := servertest.Open(t, httpblob.Options{URL: p.addr, Vault: id, Signer: dev, RootCAs: x509.NewCertPool()}).Head(t.Context())
+	_, err = servertest.Open(t, httpblob.Options{URL: p.addr, Vault: id, Signer: dev, RootCAs: x509.NewCertPool()}).Head(t.Context())
 	if !errors.Is(err, httpblob.ErrOffline) || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("a certificate that nobody trusts: %v", err)
 	}

@@ -104,15 +104,13 @@ func newHTTP(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// serveMetrics serves /metrics alone.
+// serveMetrics serves the metrics, and what probes ask, without TLS.
 func serveMetrics(s *server.Server, addr string, log *slog.Logger, failed chan<- error) (stop func(), err error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen for metrics: %w", err)
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", s.Metrics())
-	web := newHTTP(mux, log)
+	web := newHTTP(s.Watch(), log)
 	go func() { failed <- web.Serve(l) }()
 	return func() { web.Close() }, nil
 }

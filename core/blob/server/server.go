@@ -39,7 +39,7 @@ type Config struct {
 	Limits     depot.Limits        // of each vault
 	Rate       float64             // requests a second of one key, on the average; 0: 100
 	Burst      int                 // and at once; 0: 1000
-	NoMetrics  bool                // /metrics is not served here; see Metrics
+	NoMetrics  bool                // /metrics is not served here; see Watch
 	Log        *slog.Logger        // nil: none
 	Now        func() time.Time    // nil: time.Now
 	Version    string

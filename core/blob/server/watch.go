@@ -63,8 +63,16 @@ func (w *watch) commit(before bool, err error) {
 	w.commits.WithLabelValues(outcome).Inc()
 }
 
-// Metrics serves the metrics, for a listener of their own.
-func (s *Server) Metrics() http.Handler {
+// Watch serves /metrics, /healthz and /readyz, for a listener of their own.
+func (s *Server) Watch() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics())
+	mux.Handle("GET /healthz", s.watched("GET /healthz", s.getHealth))
+	mux.Handle("GET /readyz", s.watched("GET /readyz", s.getReady))
+	return mux
+}
+
+func (s *Server) metrics() http.Handler {
 	return promhttp.HandlerFor(s.watch.registry, promhttp.HandlerOpts{})
 }
 
@@ -72,7 +80,7 @@ func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request) error {
 	if s.c.NoMetrics {
 		return blob.ErrNotFound
 	}
-	s.Metrics().ServeHTTP(w, r)
+	s.metrics().ServeHTTP(w, r)
 	return nil
 }
 
