@@ -111,7 +111,6 @@ func (c *cli) root(args []string) *cobra.Command {
 		SilenceUsage:  true,
 		Version:       version.Get().String(),
 	}
-	root.SetVersionTemplate("ov {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	f := root.PersistentFlags()
 	f.StringVar(&c.home, "home", "", "the `folder` that holds everything (default: OV_HOME or ~/.ov)")
