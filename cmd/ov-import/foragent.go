@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/plugins/plan"
 	"github.com/opaquevault/ov/sdk/provider"
@@ -137,7 +138,7 @@ func (c *cli) applyNamed(ctx context.Context, text string, o *options) error {
 			switch r.Action {
 			case plan.Create, plan.Update, plan.Same:
 			default:
-				out.Failed = append(out.Failed, failed{r.Ref.Name, clean(r.Note)})
+				out.Failed = append(out.Failed, failed{r.Ref.Name, exit.Clean(r.Note)})
 			}
 		}
 		if err != nil && !errors.Is(err, errPartly) {

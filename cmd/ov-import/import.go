@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/plugins/plan"
 	"github.com/opaquevault/ov/sdk/provider"
@@ -119,7 +120,7 @@ func (c *cli) runImport(ctx context.Context, text string, o *options) error {
 			return unread(p)
 		}
 		if ok, err := c.agreed(o, len(pending)); err != nil || !ok {
-			return errors.Join(err, fmt.Errorf("import: %w", errPending))
+			return errors.Join(err, fmt.Errorf("import: %w", exit.ErrPending))
 		}
 		if err := c.execute(ctx, m, p, nil); err != nil {
 			return err
@@ -153,7 +154,7 @@ func unread(p *plan.Plan) error {
 // show prints a plan.
 func (c *cli) show(p *plan.Plan) error {
 	if !c.json {
-		return p.Print(c.out, clean)
+		return p.Print(c.out, exit.Clean)
 	}
 	e := json.NewEncoder(c.out)
 	e.SetIndent("", "  ")

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/crash"
@@ -91,7 +92,7 @@ func (c *cli) password() agent.Password {
 
 // say tells the person something; it is no data and goes to stderr.
 func (c *cli) say(format string, args ...any) {
-	io.WriteString(c.err, "ov: "+clean(fmt.Sprintf(format, args...))+"\n")
+	io.WriteString(c.err, "ov: "+exit.Clean(fmt.Sprintf(format, args...))+"\n")
 }
 
 // terminal reports whether a person is there to be asked.

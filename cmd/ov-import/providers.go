@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/sdk/provider"
 )
@@ -86,7 +87,7 @@ func (c *cli) listProviders(ctx context.Context) error {
 		if p.Path != "" {
 			what = p.Path + " sha256:" + p.SHA256[:min(16, len(p.SHA256))]
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", clean(p.Name), p.Kind, clean(what))
+		fmt.Fprintf(t, "%s\t%s\t%s\n", exit.Clean(p.Name), p.Kind, exit.Clean(what))
 	}
 	return t.Flush()
 }
@@ -126,7 +127,7 @@ func (c *cli) providerInfo(ctx context.Context, name string) error {
 
 func (c *cli) printInfo(info provider.Info) error {
 	t := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s %s\t%s\n", clean(info.Name), clean(info.Version), clean(info.Description))
+	fmt.Fprintf(t, "%s %s\t%s\n", exit.Clean(info.Name), exit.Clean(info.Version), exit.Clean(info.Description))
 	for i, s := range info.Settings {
 		how := s.Name + "="
 		if i == 0 {
@@ -136,13 +137,13 @@ func (c *cli) printInfo(info provider.Info) error {
 		if s.Required {
 			what += " (required)"
 		}
-		fmt.Fprintf(t, "  %s\t%s\n", clean(how), clean(what))
+		fmt.Fprintf(t, "  %s\t%s\n", exit.Clean(how), exit.Clean(what))
 	}
 	if len(info.Doors) > 0 {
-		fmt.Fprintf(t, "ways in\t%s\n", clean(strings.Join(info.Doors, ", ")))
+		fmt.Fprintf(t, "ways in\t%s\n", exit.Clean(strings.Join(info.Doors, ", ")))
 	}
 	if len(info.Environment) > 0 {
-		fmt.Fprintf(t, "reads\t%s\n", clean(strings.Join(info.Environment, " ")))
+		fmt.Fprintf(t, "reads\t%s\n", exit.Clean(strings.Join(info.Environment, " ")))
 	}
 	return t.Flush()
 }

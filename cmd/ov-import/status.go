@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/plugins/plan"
 )
@@ -109,7 +110,7 @@ func (c *cli) printImports(all []imported) error {
 		if !s.Last.IsZero() {
 			last = s.Last.Format(time.RFC3339)
 		}
-		fmt.Fprintf(t, "%d\t%s/%s\t%s\t%s\n", s.Secrets, s.App, s.Env, last, clean(s.Source))
+		fmt.Fprintf(t, "%d\t%s/%s\t%s\t%s\n", s.Secrets, s.App, s.Env, last, exit.Clean(s.Source))
 		if s.Open > 0 {
 			fmt.Fprintf(t, "\t\tcut short\t\"ov import resume\" finishes %d rows\n", s.Open)
 		}
@@ -147,18 +148,18 @@ func (c *cli) drift(ctx context.Context, text string, o *options) error {
 	if c.json {
 		err = c.printJSON(d)
 	} else {
-		_, err = fmt.Fprintf(c.out, "%s\n%d unchanged, %d changed, %d new, %d gone\n", clean(d.Source), d.Unchanged, len(d.Changed), len(d.New), len(d.Gone))
+		_, err = fmt.Fprintf(c.out, "%s\n%d unchanged, %d changed, %d new, %d gone\n", exit.Clean(d.Source), d.Unchanged, len(d.Changed), len(d.New), len(d.Gone))
 		for _, l := range []struct {
 			word string
 			refs []string
 		}{{"changed", d.Changed}, {"new", d.New}, {"gone", d.Gone}} {
 			for _, r := range l.refs {
-				fmt.Fprintf(c.out, "%s  %s\n", l.word, clean(r))
+				fmt.Fprintf(c.out, "%s  %s\n", l.word, exit.Clean(r))
 			}
 		}
 	}
 	if err == nil && len(d.Changed)+len(d.New)+len(d.Gone) > 0 {
-		err = fmt.Errorf("status: %w", errPending)
+		err = fmt.Errorf("status: %w", exit.ErrPending)
 	}
 	return err
 }
@@ -199,7 +200,7 @@ func (c *cli) verifyCmd() *cobra.Command {
 					if err := c.show(p); err != nil {
 						return err
 					}
-					return fmt.Errorf("verify: %w: %d of %d differ", errPending, n, len(p.Rows))
+					return fmt.Errorf("verify: %w: %d of %d differ", exit.ErrPending, n, len(p.Rows))
 				}
 				c.say("%d secrets are what %s holds", len(p.Rows), p.Source())
 				return nil

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/cmd/ov-mcp/wrap"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/broker"
@@ -91,5 +92,5 @@ func status(verb string, err error) int {
 	if verb == "wrap" { // as ov run: 125 is ov's own failure
 		return 125
 	}
-	return 1
+	return exit.Code(err)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 )
 
@@ -77,7 +78,7 @@ func (c *cli) pending(cmd *cobra.Command, client *agent.Client) error {
 	for _, p := range all {
 		c.printf("%s  %s ago\n", p.ID, time.Since(p.Since).Round(time.Second))
 		for _, line := range p.Lines {
-			c.printf("    %s\n", clean(line))
+			c.printf("    %s\n", exit.Clean(line))
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 )
 
@@ -103,8 +104,8 @@ func (c *cli) exposedCmd() *cobra.Command {
 			w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "SECRET\tTIMES\tFIRST\tLAST\tCLIENTS")
 			for _, e := range all {
-				fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", clean(e.Name), e.Times, e.First.Local().Format(time.DateTime), e.Last.Local().Format(time.DateTime),
-					clean(strings.Join(e.Clients, ", ")))
+				fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", exit.Clean(e.Name), e.Times, e.First.Local().Format(time.DateTime), e.Last.Local().Format(time.DateTime),
+					exit.Clean(strings.Join(e.Clients, ", ")))
 			}
 			return w.Flush()
 		})})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 )
 
@@ -36,7 +37,7 @@ func (c *cli) auditLine(l agent.AuditLine) {
 		c.printf("%s\n", l.Record)
 		return
 	}
-	c.printf("%s\n", clean(l.Text))
+	c.printf("%s\n", exit.Clean(l.Text))
 }
 
 // auditExportCmd writes the log for other systems: names stay HMACs there too.
@@ -45,7 +46,7 @@ func (c *cli) auditExportCmd() *cobra.Command {
 	var since time.Duration
 	cmd := &cobra.Command{Use: "export", Short: "Write the audit log for another system, the oldest line first", Args: noArgs,
 		RunE: c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
-			line := func(l agent.AuditLine) string { return clean(l.Text) }
+			line := func(l agent.AuditLine) string { return exit.Clean(l.Text) }
 			switch format {
 			case "text":
 			case "json":

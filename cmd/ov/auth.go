@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 )
@@ -101,7 +102,7 @@ func (c *cli) machineListCmd() *cobra.Command {
 			w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "NAME\tID\tREADS\tADDED\tENDS")
 			for _, m := range list {
-				fmt.Fprintf(w, "%s\t%.8s\t%s/%s\t%s\t%s\n", clean(m.Name), m.ID, m.App, m.Env, date(m.Added), ends(m))
+				fmt.Fprintf(w, "%s\t%.8s\t%s/%s\t%s\t%s\n", exit.Clean(m.Name), m.ID, m.App, m.Env, date(m.Added), ends(m))
 			}
 			return w.Flush()
 		})})

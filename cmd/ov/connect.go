@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/secret"
@@ -105,7 +106,7 @@ func (c *cli) ask(question string) (bool, error) {
 		return false, fmt.Errorf("ask: no terminal")
 	}
 	defer tty.Close()
-	fmt.Fprintf(tty, "%s [y/N] ", clean(question))
+	fmt.Fprintf(tty, "%s [y/N] ", exit.Clean(question))
 	line, err := bufio.NewReader(tty).ReadString('\n')
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes", err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 )
 
@@ -41,10 +42,10 @@ func (c *cli) deviceListCmd() *cobra.Command {
 			w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "NAME\tID\tADDED\tWORDS\t")
 			for _, d := range v.Devices {
-				fmt.Fprintf(w, "%s\t%.8s\t%s\t%s\t%s\n", clean(d.Name), d.ID, date(d.Added), d.Words, map[bool]string{true: "this one"}[d.This])
+				fmt.Fprintf(w, "%s\t%.8s\t%s\t%s\t%s\n", exit.Clean(d.Name), d.ID, date(d.Added), d.Words, map[bool]string{true: "this one"}[d.This])
 			}
 			for _, r := range v.Requests {
-				fmt.Fprintf(w, "%s\t\t\t%s\tasks to be let in: \"ov device approve\"\n", clean(r.Name), r.Words)
+				fmt.Fprintf(w, "%s\t\t\t%s\tasks to be let in: \"ov device approve\"\n", exit.Clean(r.Name), r.Words)
 			}
 			return w.Flush()
 		})})
@@ -69,7 +70,7 @@ func (c *cli) deviceApproveCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				c.say("let in the device %q", clean(d.Name))
+				c.say("let in the device %q", exit.Clean(d.Name))
 				return nil
 			})(cmd, args)
 		}}
@@ -110,7 +111,7 @@ func (c *cli) deviceRevokeCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				c.say("the device %q reads and writes nothing any more", clean(d.Name))
+				c.say("the device %q reads and writes nothing any more", exit.Clean(d.Name))
 				c.say("hint: what it had read it has; if it is in wrong hands: \"ov vault rotate\", and new values for its secrets (\"ov audit exposed\")")
 				return nil
 			})(cmd, args)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 )
@@ -99,9 +100,9 @@ func (c *cli) tell(found []finding, all bool) error {
 					continue
 				}
 			}
-			c.printf("%-8s %s: %s\n", f.State, f.Check, clean(f.Says))
+			c.printf("%-8s %s: %s\n", f.State, f.Check, exit.Clean(f.Says))
 			if f.Fix != "" {
-				c.printf("%-8s fix: %s\n", "", clean(f.Fix))
+				c.printf("%-8s fix: %s\n", "", exit.Clean(f.Fix))
 			}
 		}
 	}

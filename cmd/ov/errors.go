@@ -8,38 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/scanners/wasmhost/lock"
 )
-
-// errUsage is wrapped by every mistake on the command line.
-var errUsage = errors.New("usage")
-
-// An outcome is one row of the table of exit codes.
-type outcome struct {
-	code  int
-	means string
-	errs  []error // the sentinels that lead here; the first row that has one wins
-}
-
-// outcomes is the one place that maps errors to exit codes. `ov help exit`
-// prints it, and a test holds every row.
-func outcomes() []outcome {
-	return []outcome{
-		{0, "it worked", nil},
-		{1, "the operation failed", nil},
-		{2, "usage: the command line is wrong", []error{errUsage, secret.ErrRef, agent.ErrUsage}},
-		{3, "secrets were found (ov scan)", []error{errFound}},
-		{4, "locked: no password, or a wrong one", []error{agent.ErrLocked, agent.ErrPassword, agent.ErrPause}},
-		{5, "not found", []error{agent.ErrNotFound, agent.ErrNoVault, lock.ErrNone}},
-		{6, "conflict: it exists, or changed meanwhile", []error{agent.ErrExists, agent.ErrVaultExists, agent.ErrConflict}},
-		{7, "changes are pending (ov import)", nil},
-		{8, "denied", []error{agent.ErrDenied, agent.ErrApproval, config.ErrUntrusted}},
-	}
-}
 
 // Exit codes of ov run beside the child's own; it uses no others.
 const (
@@ -51,17 +26,7 @@ const (
 
 // exitCode maps an error to the exit status, apart from ov run's own rules.
 func exitCode(err error) int {
-	if err == nil {
-		return 0
-	}
-	for _, o := range outcomes() {
-		for _, e := range o.errs {
-			if errors.Is(err, e) {
-				return o.code
-			}
-		}
-	}
-	return 1
+	return exit.Code(err, exit.Outcome{Code: 5, Errs: []error{lock.ErrNone}})
 }
 
 // runCode maps an error of ov run.
@@ -91,7 +56,7 @@ func (h hinted) Unwrap() error { return h.error }
 // A misuse is a mistake on the command line.
 type misuse struct{ error }
 
-func (misuse) Is(target error) bool { return target == errUsage }
+func (misuse) Is(target error) bool { return target == exit.ErrUsage }
 
 // usage marks err as a mistake on cmd's command line.
 func usage(cmd *cobra.Command, err error) error {
@@ -164,18 +129,4 @@ func hint(err error) string {
 		}
 	}
 	return ""
-}
-
-// clean makes text safe for a terminal: what it names can come from a hostile
-// repository or server. Control characters are shown as escapes.
-func clean(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			fmt.Fprintf(&b, "\\u%04x", r)
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/crash"
@@ -201,7 +202,7 @@ func (c *cli) printf(format string, args ...any) { fmt.Fprintf(c.out, format, ar
 
 // say tells the person something; it is no data and goes to stderr.
 func (c *cli) say(format string, args ...any) {
-	io.WriteString(c.err, "ov: "+clean(fmt.Sprintf(format, args...))+"\n")
+	io.WriteString(c.err, "ov: "+exit.Clean(fmt.Sprintf(format, args...))+"\n")
 }
 
 func plural(n int, what string) string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/secret"
@@ -95,7 +96,7 @@ func showReplay(w io.Writer, uses []agent.Replayed) {
 	}
 	fmt.Fprintln(w, "uses in the audit log:")
 	for _, u := range uses {
-		fmt.Fprintf(w, "%6d x %-8s by %s of %s: %s -> %s (rule %s)\n", u.Times, u.Verb, clean(u.Client), clean(u.Space), u.Was, u.Would, clean(u.Rule))
+		fmt.Fprintf(w, "%6d x %-8s by %s of %s: %s -> %s (rule %s)\n", u.Times, u.Verb, exit.Clean(u.Client), exit.Clean(u.Space), u.Was, u.Would, exit.Clean(u.Rule))
 	}
 }
 
@@ -118,7 +119,7 @@ func readPolicy(path string) (string, error) {
 // showEffect writes an effect for people, a line each.
 func showEffect(w io.Writer, e agent.Effect) {
 	for _, line := range e.Loosens {
-		fmt.Fprintf(w, "LOOSENS: %s\n", clean(line))
+		fmt.Fprintf(w, "LOOSENS: %s\n", exit.Clean(line))
 	}
 	for _, ch := range e.Changes {
 		names := strings.Join(ch.Secrets[:min(len(ch.Secrets), 5)], ", ")
@@ -126,7 +127,7 @@ func showEffect(w io.Writer, e agent.Effect) {
 			names += fmt.Sprintf(" and %d more", more)
 		}
 		client, _, _ := strings.Cut(ch.Client, ":")
-		fmt.Fprintf(w, "%-12s by %-8s of %s: %s -> %s (%s)\n", ch.Verb, client, clean(ch.Space), ch.Before, ch.After, clean(names))
+		fmt.Fprintf(w, "%-12s by %-8s of %s: %s -> %s (%s)\n", ch.Verb, client, exit.Clean(ch.Space), ch.Before, ch.After, exit.Clean(names))
 	}
 	if len(e.Loosens)+len(e.Changes) == 0 {
 		fmt.Fprintln(w, "nothing changes for the secrets that are there, but for rules that name programs, arguments or folders")
@@ -194,7 +195,7 @@ func (c *cli) explain(cmd *cobra.Command, client *agent.Client, f explainFlags, 
 			if s.Fits {
 				mark = "*"
 			}
-			c.printf("  %s %-28s %s\n", mark, clean(s.Rule), clean(s.Why))
+			c.printf("  %s %-28s %s\n", mark, exit.Clean(s.Rule), exit.Clean(s.Why))
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/rule"
 	"github.com/opaquevault/ov/core/scan"
 	"github.com/opaquevault/ov/core/version"
@@ -18,9 +19,6 @@ import (
 	"github.com/opaquevault/ov/scanners/wasmhost"
 	"github.com/opaquevault/ov/scanners/wasmhost/manifest"
 )
-
-// errFound makes ov scan exit with 3.
-var errFound = errors.New("secrets found")
 
 // scanFlags are the flags of ov scan.
 type scanFlags struct {
@@ -208,7 +206,7 @@ func (c *cli) verdict(r *walk.Result, threshold scan.Tier) error {
 	c.say("%s in %s, %.1f MB", plural(len(r.Findings), "finding"), plural(int(r.Files), "file"), float64(r.Bytes)/1e6)
 	switch {
 	case found > 0:
-		return errFound
+		return exit.ErrFound
 	case failed > 0:
 		return fmt.Errorf("scan: %s could not be looked into", plural(failed, "file"))
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/secret"
@@ -166,7 +167,7 @@ func notes(v secretView) string {
 	if v.overdue() {
 		n = append(n, "due for a new value since "+v.Due.Local().Format(time.DateOnly))
 	}
-	return clean(strings.Join(append(n, v.Tags...), ", "))
+	return exit.Clean(strings.Join(append(n, v.Tags...), ", "))
 }
 
 func (c *cli) secretInfoCmd() *cobra.Command {

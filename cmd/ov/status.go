@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 )
@@ -77,12 +78,12 @@ func (c *cli) statusCmd() *cobra.Command {
 			w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintf(w, "app\t%s\t%s\nenvironment\t%s\t%s\n", v.App.Value, from(v.App), v.Env.Value, from(v.Env))
 			if p := v.Project; p != nil && !p.Trusted {
-				fmt.Fprintf(w, "project\t%s\tnot trusted, so it decides nothing: \"ov trust\"\n", clean(p.File))
+				fmt.Fprintf(w, "project\t%s\tnot trusted, so it decides nothing: \"ov trust\"\n", exit.Clean(p.File))
 			}
 			fmt.Fprintf(w, "home\t%s\t%s\n", v.Home, map[bool]string{true: "", false: `no vault yet: "ov vault init"`}[v.Vault])
 			if r := v.Remote; r != nil {
 				state, note := remoteLine(r)
-				fmt.Fprintf(w, "server\t%s, %s\t%s\n", clean(r.URL), state, clean(note))
+				fmt.Fprintf(w, "server\t%s, %s\t%s\n", exit.Clean(r.URL), state, exit.Clean(note))
 			}
 			if a := v.Ages; a != nil && a.Oldest != "" {
 				fmt.Fprintf(w, "oldest value\t%s, %s\t%s\n", a.Oldest, plural(a.Days, "day"), map[bool]string{true: plural(a.Due, "secret") + ` due: "ov secret list --stale"`}[a.Due > 0])
@@ -94,7 +95,7 @@ func (c *cli) statusCmd() *cobra.Command {
 }
 
 func from(s config.Setting) string {
-	return strings.TrimSpace("from " + string(s.Rung) + " " + clean(s.Where))
+	return strings.TrimSpace("from " + string(s.Rung) + " " + exit.Clean(s.Where))
 }
 
 func (c *cli) vaultStatusCmd() *cobra.Command {
@@ -122,7 +123,7 @@ func (c *cli) vaultStatusCmd() *cobra.Command {
 			c.printf("vault in %s\n%s\n", home, describe(st))
 			if r := st.Remote; r != nil {
 				state, note := remoteLine(r)
-				c.printf("server %s (%s), %s\nvault id %s\n", clean(r.URL), r.Words, strings.TrimSuffix(state+"; "+clean(note), "; "), r.Vault)
+				c.printf("server %s (%s), %s\nvault id %s\n", exit.Clean(r.URL), r.Words, strings.TrimSuffix(state+"; "+exit.Clean(note), "; "), r.Vault)
 			}
 			return nil
 		})})

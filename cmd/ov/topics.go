@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
+
 	"github.com/opaquevault/ov/core/agent"
 )
 
@@ -21,8 +23,8 @@ func topics() []*cobra.Command {
 func exitHelp() string {
 	var b strings.Builder
 	b.WriteString("Exit codes of ov:\n\n")
-	for _, o := range outcomes() {
-		fmt.Fprintf(&b, "  %3d  %s\n", o.code, o.means)
+	for _, o := range exit.Outcomes() {
+		fmt.Fprintf(&b, "  %3d  %s\n", o.Code, o.Means)
 	}
 	b.WriteString(`
 "ov run" uses none of these but passes on the command's own status, and:

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/secret"
 )
 
@@ -92,7 +93,7 @@ func (c *cli) prompt(question string) (secret.Value, error) {
 			os.Exit(exitSignal + int(s.(syscall.Signal)))
 		}
 	}()
-	io.WriteString(tty, clean(question))
+	io.WriteString(tty, exit.Clean(question))
 	b, err := term.ReadPassword(int(tty.Fd()))
 	io.WriteString(tty, "\n")
 	switch {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/broker"
 	"github.com/opaquevault/ov/core/config"
 )
@@ -30,7 +31,7 @@ func TestGenerate(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"7", "4097", "x", "-1", "32:emoji", ":hex"} {
-		if _, err := generate(bad); !errors.Is(err, errUsage) {
+		if _, err := generate(bad); !errors.Is(err, exit.ErrUsage) {
 			t.Errorf("%q: %v, want a usage error", bad, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 )
 
@@ -43,7 +44,7 @@ func (c *cli) vaultVerifyCmd() *cobra.Command {
 				err = c.printJSON(r)
 			} else {
 				for _, p := range r.Problems {
-					c.printf("%s\n", clean(p))
+					c.printf("%s\n", exit.Clean(p))
 				}
 				c.printf("%d of %d records are readable\n", r.Readable, r.Records)
 			}
