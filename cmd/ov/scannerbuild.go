@@ -20,13 +20,12 @@ func (c *cli) scannerNewCmd() *cobra.Command {
 		Example: "  ov scanner new c my-token && cd my-token && ./build.sh && ov scanner pack my-token.wasm && ov scanner test my-token.wasm",
 		Args:    nArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			build, err := starter.New(args[0], args[1])
-			if err != nil {
+			if _, err := starter.New(args[0], args[1]); err != nil {
 				return misuse{err}
 			}
 			name := filepath.Base(args[1])
 			c.say("wrote %s; in it:", args[1])
-			c.printf("%s\nov scanner pack %s.wasm\nov scanner test %s.wasm\nov scanner add %s.wasm\n", build, name, name, name)
+			c.printf("./build.sh\nov scanner pack %s.wasm\nov scanner test %s.wasm\nov scanner add %s.wasm\n", name, name, name)
 			return nil
 		},
 	}

@@ -19,12 +19,13 @@ var ErrLanguage = errors.New("no SDK for this language")
 
 // A language is what a new scanner is made of.
 type language struct {
-	name   string
-	files  map[string]string // in the new folder -> in scanner.Files
-	edits  []string          // old, new: paths that change with the folder
-	pages  int               // memory_pages, 0 for the default
-	build  string            // makes NAME.wasm
-	module bool              // with a go.mod
+	name    string
+	files   map[string]string // in the new folder -> in scanner.Files
+	edits   []string          // old, new: paths that change with the folder
+	pages   int               // memory_pages, 0 for the default
+	prepare string            // what build.sh does first
+	build   string            // makes NAME.wasm
+	module  bool              // with a go.mod
 }
 
 func languages() []language {
@@ -35,13 +36,23 @@ func languages() []language {
 		{name: "c", files: map[string]string{"NAME.c": "hello/c/hello.c", "ov_scanner.h": "c/ov_scanner.h"},
 			build: "clang --target=wasm32 -O2 -nostdlib -Wl,--no-entry -o NAME.wasm NAME.c"},
 		{name: "rust", files: map[string]string{"NAME.rs": "hello/rust/hello.rs", "ov_scanner.rs": "rust/ov_scanner.rs"},
-			edits: []string{"../../rust/", ""},
-			build: "rustc --target wasm32-unknown-unknown -O --crate-type cdylib -C panic=abort -o NAME.wasm NAME.rs"},
+			edits:   []string{"../../rust/", ""},
+			prepare: findRust,
+			build:   "rustc --target wasm32-unknown-unknown -O --crate-type cdylib -C panic=abort -o NAME.wasm NAME.rs"},
 		{name: "assemblyscript", files: map[string]string{"NAME.ts": "hello/assemblyscript/hello.ts", "ov.ts": "assemblyscript/ov.ts"},
 			edits: []string{"../../assemblyscript/ov", "./ov"},
-			build: "npx -p assemblyscript asc NAME.ts -O --runtime stub --exportStart _initialize --use abort= -o NAME.wasm"},
+			build: "npx --yes -p assemblyscript@0.28 asc NAME.ts -O --runtime stub --exportStart _initialize --use abort= -o NAME.wasm"},
 	}
 }
+
+// findRust takes the compiler that has the library: rustup's may lack what Debian's
+// has, or the other way round.
+const findRust = `has() { [ -d "$("$1" --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unknown-unknown/lib" ]; }
+has rustc || { has /usr/bin/rustc && PATH=/usr/bin:$PATH; } || {
+	echo "no rustc has the library of wasm32: rustup target add wasm32-unknown-unknown, or apt-get install rustc libstd-rust-dev-wasm32" >&2
+	exit 1
+}
+`
 
 // Languages returns the names of the languages.
 func Languages() []string {
@@ -73,7 +84,7 @@ func (l *language) write(dir, name string) error {
 	}
 	named := func(s string) string { return strings.ReplaceAll(s, "NAME", name) }
 	edit := strings.NewReplacer(l.edits...)
-	out := map[string]string{"build.sh": "#!/bin/sh -eu\n" + named(l.build) + "\n"}
+	out := map[string]string{"build.sh": "#!/bin/sh -eu\n" + l.prepare + named(l.build) + "\n"}
 	for to, from := range l.files {
 		b, err := fs.ReadFile(scanner.Files, from)
 		if err != nil {

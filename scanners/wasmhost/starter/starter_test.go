@@ -116,7 +116,7 @@ func compiler(lang, command string) (string, error) {
 		if err != nil {
 			return "", &exec.Error{Name: "asc", Err: exec.ErrNotFound}
 		}
-		return strings.Replace(command, "npx -p assemblyscript asc", asc, 1), nil
+		return strings.Replace(command, "npx --yes -p assemblyscript@0.28 asc", asc, 1), nil
 	}
 	return command, nil
 }
