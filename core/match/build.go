@@ -38,7 +38,7 @@ func (t *tier) settle(needles []int) {
 }
 
 // maxReach bounds how far from its end a needle's window is looked for.
-const maxReach = 48
+const maxReach = 32
 
 func (t *tier) reach(k int) []byte {
 	n := t.needle(k)

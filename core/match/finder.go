@@ -53,7 +53,7 @@ func newPass(needles []Needle, texts []Text) *pass {
 	}
 	gram := gramFor(total, shortest)
 	p := &pass{gram: gram, stride: shortest - gram + 1}
-	p.shift = newSieve(gram, p.stride, total+len(needles)*p.stride).shift
+	p.shift = shiftFor(total + len(needles)*p.stride)
 	return p
 }
 
@@ -62,7 +62,8 @@ func (p *pass) fits(shortest int) bool {
 	return p != nil && shortest >= bounds[1] && shortest >= p.gram+p.stride-1
 }
 
-// join makes one sieve of that of the runs and that of the tier it fits.
+// join makes one sieve of that of the runs and that of the tier it fits, which
+// needs its own no longer.
 func (f *Finder) join(p *pass) {
 	if p == nil || f.runs.empty() {
 		return
@@ -71,12 +72,11 @@ func (f *Finder) join(p *pass) {
 		if !t.joins {
 			continue
 		}
-		joint := f.runs.sieve
-		joint.words = make([]uint64, len(joint.words))
-		for i := range joint.words {
-			joint.words[i] = f.runs.words[i] & t.words[i]
+		for i := range t.words {
+			f.runs.words[i] &= t.words[i]
 		}
-		f.joint, f.tier = &joint, t
+		t.words = nil
+		f.joint, f.tier = &f.runs.sieve, t
 		return
 	}
 }
@@ -140,9 +140,5 @@ func (f *Finder) Size() int {
 	if f == nil {
 		return 0
 	}
-	n := f.set.Size() + f.runs.Size()
-	if f.joint != nil {
-		n += 8 * len(f.joint.words)
-	}
-	return n
+	return f.set.Size() + f.runs.Size()
 }

@@ -16,7 +16,7 @@ const (
 )
 
 // Growing is a set to which needles are added as the stream goes on. A needle
-// costs its own grams, and the filter is made anew when it is full, four times
+// costs its own grams, and the filter is made anew when it is full, eight times
 // as large. Needles that are hard to tell apart, or long, are compiled in sets
 // of doubling sizes. It belongs to one stream. The zero Growing has no needles.
 type Growing struct {
@@ -82,9 +82,9 @@ func (c *compiled) add(n []byte, id int32) {
 
 // regrow makes the tier of a class anew with more room.
 func (g *Growing) regrow(class int) {
-	t := newGrowingTier(class, 64)
+	t := newGrowingTier(class, 256)
 	if old := g.easy[class]; old != nil {
-		t = newGrowingTier(class, 4*old.room)
+		t = newGrowingTier(class, 8*old.room)
 		for k, id := range old.id {
 			if n := old.needle(k); !t.grow(n, id) {
 				g.spill.add(n, id)

@@ -106,7 +106,7 @@ func TestGrowingFar(t *testing.T) {
 	}
 	var g Growing
 	var all []Needle
-	for i := range 500 {
+	for i := range 700 {
 		n := make([]byte, 8+r.IntN(40))
 		for k := range n {
 			n[k] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[r.IntN(26)]

@@ -20,9 +20,12 @@ type sieve struct {
 	words  []uint64
 }
 
-func newSieve(gram, stride, grams int) sieve {
-	size := min(max(bits.Len(uint(grams*48-1)), 12), 22) // 2^size bits: 48 a gram or more, at most 512 KiB
-	return sieveOf(gram, stride, uint(64-(size-6)))
+func newSieve(gram, stride, grams int) sieve { return sieveOf(gram, stride, shiftFor(grams)) }
+
+// shiftFor returns the shift of a sieve for so many grams: 48 bits for each or
+// more, at most 512 KiB.
+func shiftFor(grams int) uint {
+	return uint(64 + 6 - min(max(bits.Len(uint(grams*48-1)), 12), 22))
 }
 
 // sieveOf returns an empty sieve of a given size.

@@ -6,4 +6,6 @@ require github.com/opaquevault/ov v0.0.0
 
 require github.com/BobuSumisu/aho-corasick v1.0.3
 
+require golang.org/x/sys v0.49.0 // indirect
+
 replace github.com/opaquevault/ov => ../../..

@@ -106,3 +106,21 @@ func held(text []byte) int {
 	})
 	return most
 }
+
+// tiny returns what a byte of a value of n bytes costs that comes in writes of
+// one byte, in nanoseconds.
+func tiny(n int) float64 {
+	value := newSource(8).of(base62, n)
+	set := compile([]string{value}, redact.Options{})
+	return float64(took(1, func() {
+		w := redact.NewWriter(io.Discard, set, nil)
+		for i := range len(value) {
+			if _, err := w.Write([]byte(value[i : i+1])); err != nil {
+				panic(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			panic(err)
+		}
+	}).Nanoseconds()) / float64(n)
+}

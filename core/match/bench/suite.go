@@ -65,6 +65,10 @@ func (s *suite) log() error {
 	s.atLeast("11", "log, 20 secrets, all lanes", rate(len(text), mask(all, text)), 1500)
 	patterns := compile(secrets(20), redact.Options{Scanners: builtin.All(), Level: scan.Precise})
 	s.atLeast("11c", "log, 20 secrets, all lanes and precise patterns", rate(len(text), mask(patterns, text)), 800)
+	calm := newInput(s.size, secrets(20)).fill((*input).calm)
+	s.beside("the same without Authorization: and Bearer, behind which values are learned", rate(len(calm), mask(patterns, calm)))
+	tokens := newInput(1<<20, nil).fill((*input).tokens)
+	s.beside("1 MiB in which each line is a new token: 1,024 are learned, the others found by their rule", rate(len(tokens), mask(patterns, tokens)))
 	s.atMost("12", "held back of text without a needle's prefix", float64(held(text)), 0, "bytes")
 	return s.compare("log", text)
 }
@@ -147,6 +151,7 @@ func (s *suite) costs() error {
 		s.atMost("10", fmt.Sprintf("a write of an 80-byte line, %d needles", n), ns, 100, "ns")
 		s.atMost("10", fmt.Sprintf("allocations of it, %d needles", n), allocations, 0, "")
 	}
+	s.row("", "a value of 16 KiB, byte by byte, all lanes", fmt.Sprintf("%.0f ns a byte", tiny(16<<10)), "", true)
 	fifty := needles(secrets(50))
 	build := took(3, func() {
 		if _, err := redact.Compile(fifty, redact.Options{}); err != nil {
