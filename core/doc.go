@@ -12,7 +12,7 @@
 //	crash     what is seen of a program of ours that fails: where, and nothing it holds
 //	agent     what clients say to ov-agent, the one program that holds keys; serve answers
 //	policy    who may use which secret for what: rules, first match wins
-//	vault     names to sealed records and back
+//	vault     names to sealed records and back; vault/mirror is its copy of a server's
 //	seal      the keys and envelopes, byte by byte
 //	blob      opaque records under opaque ids; sqlite keeps them
 //	audit     the log: chained, signed, durable before anything is opened

@@ -216,3 +216,33 @@ func ciScripts(t *testing.T) map[string]string {
 	}
 	return out
 }
+
+// A person who changes what another device has changed is shown both, and asked.
+func TestConflictAtATerminal(t *testing.T) {
+	work := t.TempDir()
+	w := newWorld(t, work)
+	defer w.leave(t)
+	dir := filepath.Dir(w.env["OV_PROGRAM"])
+	s := &serverProc{program: filepath.Join(dir, "ov-server"), data: filepath.Join(work, "server"), log: filepath.Join(work, "server.log")}
+	defer s.stop()
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+	w.must(t, "", "vault", "init", "--server", "http://"+s.address, "--device", "desk", "--kit", filepath.Join(work, "kit"))
+	w.must(t, "first-value-of-the-desk", "secret", "set", "TOKEN", "--stdin")
+	there := filepath.Join(work, "laptop")
+	w.must(t, "", "--home", there, "vault", "join", "--server", "http://"+s.address, "--device", "laptop", "--kit", filepath.Join(work, "kit"))
+	p := newPane(t, w)
+	for n, answer := range []string{"n", "y"} {
+		w.must(t, fmt.Sprintf("value-%d-of-the-laptop", n), "--home", there, "secret", "set", "TOKEN", "--stdin")
+		p.run("clear; ov secret set TOKEN")
+		p.await("Value of default/development/TOKEN")
+		p.text("typed-value-of-the-desk")
+		p.await(fmt.Sprintf(`the device "laptop" changed it to version %d`, n+2))
+		p.await("Replace it?")
+		p.text(answer)
+		p.await([]string{"nothing was stored", "stored default/development/TOKEN, version 4"}[n])
+		p.prompt()
+		p.text("clear")
+	}
+}

@@ -44,9 +44,12 @@ const environmentHelp = `Variables that ov reads:
   OV_PASSWORD_FILE     a file with the master password, for scripts; keep it 0600
   OV_PASSWORD_COMMAND  a command that prints the master password
   OV_PASSWORD          the master password itself: works, warns, is seen by too many
+  OV_MACHINE_KEY_FILE  a file with a machine key, which reads one environment and needs no password (docs/ci.md)
+  OV_MACHINE_KEY       the machine key itself, for CI
 
 The master password comes from the first of: an unlocked agent, --password-stdin, OV_PASSWORD_FILE,
-OV_PASSWORD_COMMAND, OV_PASSWORD, the terminal. None of OV_PASSWORD* is passed on to commands that ov runs.`
+OV_PASSWORD_COMMAND, OV_PASSWORD, the terminal. None of OV_PASSWORD* is passed on to commands that ov runs.
+A machine key is stronger than all of them, and is not passed on either.`
 
 const filesHelp = `Files that ov reads and writes:
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/wire"
-	"github.com/opaquevault/ov/core/blob"
 	"github.com/opaquevault/ov/core/blob/httpblob"
 	wireblob "github.com/opaquevault/ov/core/blob/wire"
 	"github.com/opaquevault/ov/core/seal"
@@ -182,7 +181,10 @@ func (s *Server) push(ctx context.Context, r *remoteFile, o *opened) error {
 	}
 	defer to.Close()
 	err = o.vault.Push(ctx, to)
-	if errors.Is(err, blob.ErrConflict) {
+	if was := o.place.remote; errors.Is(err, vault.ErrConflict) && was != nil && was.Vault == r.Vault {
+		return r.write(s.c.Home) // it is there: the server was met anew, under another address or with another key
+	}
+	if errors.Is(err, vault.ErrConflict) {
 		return &agent.Error{Err: agent.ErrVaultExists, Message: fmt.Sprintf("push vault: %s has it already", r.URL), Advice: `"ov sync" takes over what is there; another machine joins with "ov vault join"`}
 	}
 	if err != nil {

@@ -381,6 +381,33 @@ func TestPushAndMachine(t *testing.T) {
 	if got, err := r.get(t, c, "TOKEN"); err != nil || got != "value-of-TOKEN" {
 		t.Errorf("%q, %v", got, err)
 	}
+	// The server with another key, as after it was lost: told, and met anew.
+	again := servertest.Start(t, server.Config{Depot: srv.Depot})
+	f, err := readRemote(r.home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.URL = again.HTTP.URL
+	if err := f.write(r.home); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Lock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.client(t).Unlock(t.Context(), agent.TTLs{}); err != nil { // from the copy
+		t.Fatal(err)
+	}
+	_, err = r.get(t, c, "TOKEN")
+	wantError(t, "another key", err, agent.ErrUnavailable, "pinned key", "ov vault push")
+	if st, err := r.client(t).Push(t.Context(), agent.Server{URL: again.HTTP.URL}); err != nil || st.Words == "" {
+		t.Fatalf("%+v, %v", st, err)
+	}
+	if err := r.client(t).Unlock(t.Context(), agent.TTLs{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.get(t, c, "TOKEN"); err != nil || got != "value-of-TOKEN" {
+		t.Errorf("met anew: %q, %v", got, err)
+	}
 	out, err := os.Create(filepath.Join(r.home, "ci.key"))
 	if err != nil {
 		t.Fatal(err)

@@ -40,12 +40,13 @@ func remoteMeanings() []meaning {
 		{httpblob.ErrQuota, agent.ErrStorage, "nothing was stored: ask who runs the server for more room"},
 		{httpblob.ErrSealedOnly, agent.ErrDenied, "this server takes clients that have pinned its key: join again"},
 		{httpblob.ErrServer, agent.ErrUnavailable, "is that an ov-server?"},
-		{vault.ErrRevoked, agent.ErrDenied, `another device lets this one in again: remove this home ("ov vault destroy"), then "ov vault join"`},
+		{vault.ErrRevoked, agent.ErrDenied, `another device lets this one in again: "ov vault destroy" here, then "ov vault join"; a machine key is made anew with "ov auth derive-machine-key"`},
 		{vault.ErrExpired, agent.ErrDenied, `"ov auth derive-machine-key" on a device makes another one`},
 		{vault.ErrScope, agent.ErrDenied, "a key for another environment is another key"},
 		{vault.ErrReadOnly, agent.ErrDenied, "store it from a device of the vault"},
 		{seal.ErrMachineKey, agent.ErrUsage, `a machine key is one line that begins with ovmk1_: "ov auth derive-machine-key" writes it`},
 		{blob.ErrEmpty, agent.ErrNoVault, "is it the right server?"},
+		{blob.ErrInvalid, agent.ErrUnavailable, `if the server's key was changed on purpose, "ov vault push --server URL" meets it anew; compare the words with those that ov-server prints`},
 	}
 }
 
@@ -54,7 +55,7 @@ func refusedError(err error, r *httpblob.RefusedError) *agent.Error {
 	hint := `"ov device list" on another device shows who is let in`
 	switch r.Code {
 	case wireblob.CodeRevoked:
-		hint = `another device lets this one in again: remove this home ("ov vault destroy"), then "ov vault join"; a machine key is made anew with "ov auth derive-machine-key"`
+		hint = `another device lets this one in again: "ov vault destroy" here, then "ov vault join"; a machine key is made anew with "ov auth derive-machine-key"`
 	case wireblob.CodeSkew:
 		hint = "set the clock of this machine, or have the server's set: requests count for two minutes"
 	case wireblob.CodeExpired:

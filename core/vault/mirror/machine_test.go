@@ -146,6 +146,10 @@ func TestMachine(t *testing.T) {
 		t.Errorf("another device after Rotate: %v", err)
 	}
 	a.sees("TOKEN", "two")
+	c := a.join(s, "third") // the roster vouches for the device's new key
+	c.sees("TOKEN", "two")
+	c.must(c.put("TOKEN", "after"))
+	a.sees("TOKEN", "after")
 }
 
 // Attack: a hostile server and a machine, which remembers nothing.
