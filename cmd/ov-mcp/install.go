@@ -51,10 +51,17 @@ func install(args []string, home string, remove bool) error {
 	}
 	err = edit(c.File(places), *dry, func(before []byte) ([]byte, error) {
 		if remove {
-			return c.Uninstall(before, entry)
+			first, err := clients.Read(clients.BackupOf(c.File(places)))
+			if err != nil {
+				return nil, err
+			}
+			return c.Restore(first, before, entry)
 		}
 		return c.Install(before, entry, s)
 	})
+	if errors.Is(err, clients.ErrByHand) && !remove {
+		err = fmt.Errorf("%w: add a server %q that is started by %s %s", err, entry, s.Command, strings.Join(s.Args, " "))
+	}
 	if err != nil || !*rules && !remove {
 		return err
 	}

@@ -134,11 +134,11 @@ type Server struct {
 // when there is no file yet.
 func (c Client) Install(before []byte, name string, s Server) ([]byte, error) {
 	if c.toml {
-		return installTOML(before, c.path[0]+"."+name, s)
+		return installTOML(before, c.path[0], name, s)
 	}
-	entry := map[string]any{"command": s.Command, "args": s.Args}
-	for k, v := range c.extra {
-		entry[k] = v
+	entry := object{{"command", s.Command}, {"args", s.Args}}
+	for _, k := range slices.Sorted(maps.Keys(c.extra)) {
+		entry = append(entry, member{k, c.extra[k]})
 	}
 	return setJSON(before, append(c.path[:len(c.path):len(c.path)], name), entry)
 }
@@ -146,9 +146,32 @@ func (c Client) Install(before []byte, name string, s Server) ([]byte, error) {
 // Uninstall returns the configuration without the entry.
 func (c Client) Uninstall(before []byte, name string) ([]byte, error) {
 	if c.toml {
-		return removeTOML(before, c.path[0]+"."+name), nil
+		return uninstallTOML(before, c.path[0], name)
+	}
+	if len(bytes.TrimSpace(bytes.TrimPrefix(before, []byte(mark)))) == 0 {
+		return before, nil
 	}
 	return removeJSON(before, append(c.path[:len(c.path):len(c.path)], name))
+}
+
+// Restore returns first, the file as it was before ov touched it, when now differs
+// from it by nothing but the entry; else now without the entry.
+func (c Client) Restore(first, now []byte, name string) ([]byte, error) {
+	out, err := c.Uninstall(now, name)
+	if err != nil || first == nil {
+		return out, err
+	}
+	if without, err := c.Uninstall(first, name); err != nil || !bytes.Equal(without, first) {
+		return out, nil // it was there before, in another way
+	}
+	again, err := c.Install(first, name, Server{Command: name})
+	if err != nil {
+		return out, nil
+	}
+	if again, err = c.Uninstall(again, name); err == nil && bytes.Equal(again, out) {
+		return first, nil
+	}
+	return out, nil
 }
 
 // An Entry is one server that a client is configured to start.
@@ -195,7 +218,7 @@ func (c Client) decode(doc []byte) (v map[string]any, err error) {
 	if c.toml {
 		return v, toml.Unmarshal(doc, &v)
 	}
-	plain, err := hujson.Standardize(bytes.Clone(doc))
+	plain, err := hujson.Standardize(bytes.TrimPrefix(bytes.Clone(doc), []byte(mark)))
 	if err == nil {
 		err = json.Unmarshal(plain, &v)
 	}

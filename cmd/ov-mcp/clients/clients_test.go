@@ -159,6 +159,32 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// TestWriteNowhere: a link whose file is yet to be made stays a link.
+func TestWriteNowhere(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "home", "config.json")
+	if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../dotfiles/config.json", link); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(link, nil, []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "dotfiles", "config.json"))
+	if st, lerr := os.Lstat(link); err != nil || string(b) != "new" || lerr != nil || st.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("%q, %v; the link: %v, %v", b, err, st, lerr)
+	}
+	loop := filepath.Join(dir, "loop")
+	if err := os.Symlink("loop", loop); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(loop); err == nil {
+		t.Error("a link to itself was read")
+	}
+}
+
 func TestDiff(t *testing.T) {
 	if d := Diff("f", []byte("a\nb\nc\nd\ne\nf\n"), []byte("a\nb\nc\nX\ne\nf\n")); d != "--- f\n+++ f\n@@ -1,6 +1,6 @@\n a\n b\n c\n-d\n+X\n e\n f\n" {
 		t.Errorf("%s", d)

@@ -26,12 +26,29 @@ func Read(path string) ([]byte, error) {
 	return b, nil
 }
 
+// BackupOf returns the name of a file's backup, which lies beside the file that a
+// link leads to.
+func BackupOf(path string) string { return target(path) + Backup }
+
+// target is where the links from path lead, also when nothing is there yet.
+func target(path string) string {
+	for range 40 {
+		to, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
+		}
+		path = to
+	}
+	return path
+}
+
 // Write replaces a file whole or not at all, with its mode, through a link if it
 // is one, and keeps a backup of what was there first.
 func Write(path string, before, after []byte) error {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
+	path = target(path)
 	mode := os.FileMode(0o600) // such files tend to hold tokens
 	if st, err := os.Stat(path); err == nil {
 		mode = st.Mode().Perm()

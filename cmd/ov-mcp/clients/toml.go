@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -9,24 +10,64 @@ import (
 
 // installTOML puts a table at the end, after taking an earlier one out. TOML
 // tables can stand in any order, so nothing else has to move.
-func installTOML(doc []byte, table string, s Server) ([]byte, error) {
-	var any map[string]any
-	if err := toml.Unmarshal(doc, &any); err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
+func installTOML(doc []byte, servers, name string, s Server) ([]byte, error) {
+	nl := "\n"
+	if bytes.Contains(doc, []byte("\r\n")) {
+		nl = "\r\n"
 	}
-	text := string(removeTOML(doc, table))
+	text := string(removeTOML(doc, servers+"."+name))
 	if text != "" && !strings.HasSuffix(text, "\n") {
-		text += "\n"
+		text += nl
 	}
-	if text != "" && !strings.HasSuffix(text, "\n\n") {
-		text += "\n"
+	if text != "" && !strings.HasSuffix(text, nl+nl) {
+		text += nl
 	}
 	quoted := make([]string, len(s.Args))
 	for i, a := range s.Args {
 		quoted[i] = quote(a)
 	}
-	text += fmt.Sprintf("[%s]\ncommand = %s\nargs = [%s]\n", table, quote(s.Command), strings.Join(quoted, ", "))
-	return []byte(text), nil
+	text += fmt.Sprintf("[%s.%s]%scommand = %s%sargs = [%s]%s", servers, name, nl, quote(s.Command), nl, strings.Join(quoted, ", "), nl)
+	if inline(doc, servers) {
+		return nil, ErrByHand
+	}
+	after := []byte(text)
+	return after, onlyThisTOML(doc, after, []string{servers, name}, object{{"command", s.Command}, {"args", s.Args}})
+}
+
+// inline reports whether a table is written as { ... }, to which no header may add.
+// Not every reader minds.
+func inline(doc []byte, table string) bool {
+	for line := range strings.Lines(string(doc)) {
+		name, value, ok := strings.Cut(line, "=")
+		if ok && strings.Trim(name, " \t\"'"+mark) == table && strings.HasPrefix(strings.TrimSpace(value), "{") {
+			return true
+		}
+	}
+	return false
+}
+
+// uninstallTOML takes the table out again.
+func uninstallTOML(doc []byte, servers, name string) ([]byte, error) {
+	after := removeTOML(doc, servers+"."+name)
+	return after, onlyThisTOML(doc, after, []string{servers, name}, nil)
+}
+
+// onlyThisTOML is onlyThis: headers are found line by line, which tables that are
+// written inside others, or a text that looks like a header, can mislead.
+func onlyThisTOML(before, after []byte, path []string, value any) error {
+	a, b := map[string]any{}, map[string]any{}
+	if err := toml.Unmarshal(before, &a); err != nil {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	if err := toml.Unmarshal(after, &b); err != nil {
+		return ErrByHand
+	}
+	if servers, ok := a[path[0]].(map[string]any); ok && value == nil && b[path[0]] == nil {
+		if delete(servers, path[1]); len(servers) == 0 { // the table of all servers is there as long as one is
+			delete(a, path[0])
+		}
+	}
+	return checkEdit(a, b, path, value)
 }
 
 // quote writes a TOML basic string.
