@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"slices"
 	"strconv"
 	"unicode/utf16"
 )
@@ -58,6 +59,14 @@ func (s *Source) viewNumbers() {
 	}
 	hexed("hex-list", "0x")
 	hexed("x-escape", "x")
+	if slices.ContainsFunc(s.text, func(c byte) bool { return c < 16 }) { // else that is the same
+		s.squeeze("x-escape", false, func(dst []byte) []byte {
+			for _, c := range s.text {
+				dst = strconv.AppendUint(append(dst, 'x'), uint64(c), 16)
+			}
+			return dst
+		})
+	}
 	if len(s.text) > maxKey {
 		return
 	}

@@ -74,16 +74,19 @@ func (s *Source) percents() {
 		}
 	}
 	// Quoted-printable, with and without the encoding of spaces (RFC 2047).
-	s.make("quoted-printable", false, func(dst []byte) []byte {
-		for _, c := range s.text {
-			if c == '=' || c < ' ' || c > '~' {
-				dst = append(dst, '=', upperHex[c>>4], upperHex[c&15])
-			} else {
-				dst = append(dst, c)
-			}
+	s.make("quoted-printable", false, func(dst []byte) []byte { return appendQuotedPrintable(dst, s.text) })
+}
+
+// appendQuotedPrintable appends p without the breaks of long lines.
+func appendQuotedPrintable(dst, p []byte) []byte {
+	for _, c := range p {
+		if c == '=' || c < ' ' || c > '~' {
+			dst = append(dst, '=', upperHex[c>>4], upperHex[c&15])
+		} else {
+			dst = append(dst, c)
 		}
-		return dst
-	})
+	}
+	return dst
 }
 
 // appendPercent appends p in the dialect d.

@@ -24,7 +24,30 @@ func (s *Source) viewAlphabets() {
 			return dst
 		})
 	}
+	s.squeeze("doubled", false, func(dst []byte) []byte { // bold, as a line printer makes it
+		for _, c := range s.text {
+			dst = append(dst, c, c)
+		}
+		return dst
+	})
 	s.viewMixed()
+	if !s.only(&percentKeeps[percentShy]) {
+		s.viewEscaped()
+	}
+}
+
+// viewEscaped adds the escapes that leave letters and digits in the view, for a
+// text that holds signs: so they are found wrapped, and in a string that escapes
+// their own signs.
+func (s *Source) viewEscaped() {
+	for i := range entityDialects[:entityTwice] {
+		s.squeeze("xml", false, func(dst []byte) []byte { return appendEntities(dst, s.text, &entityDialects[i]) })
+	}
+	for i := range percentTwice {
+		d := percent{keep: &percentKeeps[i], digits: lowerHex}
+		s.squeeze("percent", false, func(dst []byte) []byte { return appendPercent(dst, s.text, &d) })
+	}
+	s.squeeze("quoted-printable", false, func(dst []byte) []byte { return appendQuotedPrintable(dst, s.text) })
 }
 
 // viewMixed adds the spellings that escape only what is not printable ASCII, if
@@ -46,9 +69,10 @@ type notation struct {
 }
 
 var notations = [...]notation{
-	{true, true, func(dst []byte, r rune) []byte { return appendPadded(append(dst, 'x'), uint64(r), 16, 2) }},      // Python's bytes
-	{true, true, func(dst []byte, r rune) []byte { return appendPadded(dst, uint64(r), 8, 3) }},                    // C, od -c
-	{true, false, func(dst []byte, r rune) []byte { return appendPadded(dst, uint64(r), 16, 2) }},                  // URLs, quoted-printable
+	{true, true, func(dst []byte, r rune) []byte { return appendPadded(append(dst, 'x'), uint64(r), 16, 2) }}, // Python's bytes
+	{true, true, func(dst []byte, r rune) []byte { return appendPadded(dst, uint64(r), 8, 3) }},               // C, od -c
+	{true, false, func(dst []byte, r rune) []byte { return appendPadded(dst, uint64(r), 16, 2) }},             // URLs, quoted-printable
+	{true, true, appendMeta}, // cat -v
 	{false, false, func(dst []byte, r rune) []byte { return strconv.AppendUint(dst, uint64(r), 10) }},              // HTML
 	{false, false, func(dst []byte, r rune) []byte { return strconv.AppendUint(append(dst, 'x'), uint64(r), 16) }}, // XML, Perl
 	{false, true, func(dst []byte, r rune) []byte { return strconv.AppendUint(append(dst, 'u'), uint64(r), 16) }},  // Rust, PHP
@@ -79,6 +103,18 @@ func (n *notation) append(dst, p []byte) []byte {
 		p = p[size:]
 	}
 	return dst
+}
+
+// appendMeta appends a byte as cat -v shows it, of which the view keeps letters:
+// M-C for 0xc3, M-^I for 0x89, ^A for 0x01.
+func appendMeta(dst []byte, r rune) []byte {
+	if r >= 0x80 {
+		dst = append(dst, 'M')
+	}
+	if r &= 0x7f; r < ' ' || r == 0x7f {
+		r ^= 0x40
+	}
+	return append(dst, byte(r))
 }
 
 // appendUnits appends the UTF-16 of a character.

@@ -26,6 +26,7 @@ func (s *Source) Squeezed() []Form {
 	s.viewDumps()
 	s.viewNumbers()
 	s.viewBackwards()
+	s.viewLines()
 	if len(s.text) <= maxKey {
 		s.viewTwice()
 		s.viewAlphabets()
@@ -83,6 +84,25 @@ func (s *Source) viewBackwards() {
 	}
 }
 
+// viewLines adds what base64 makes of its own output, in one line and in the lines
+// of 76 characters that it writes.
+func (s *Source) viewLines() {
+	once := appendBase64(nil, s.text, base64.RawStdEncoding, 0)
+	for shift := range 3 {
+		s.squeeze("base64-base64", false, func(dst []byte) []byte { return appendBase64(dst, once, base64.RawStdEncoding, shift) })
+	}
+	const line = 76
+	if len(once) <= line {
+		return
+	}
+	var lines []byte
+	for ; len(once) > line; once = once[line:] {
+		lines = append(append(lines, once[:line]...), '\n')
+	}
+	lines = append(lines, once...)
+	s.squeeze("base64-base64", false, func(dst []byte) []byte { return appendBase64(dst, lines, base64.RawStdEncoding, 0) })
+}
+
 // viewTwice adds the encodings of encodings that are in use: base64 of a document
 // that holds base64 (the Docker configuration in a secret of Kubernetes), of
 // UTF-16 (the -EncodedCommand of PowerShell), of an escaped string, of hex; and hex
@@ -100,7 +120,9 @@ func (s *Source) viewTwice() {
 	quoted := appendJSON(nil, s.text, &jsonPlain)
 	for shift := range 3 {
 		once := appendBase64(nil, s.text, base64.RawStdEncoding, shift)
-		base("base64-base64", once)
+		if shift > 0 {
+			base("base64-base64", once)
+		}
 		hexed("hex-base64", once, lowerHex)
 	}
 	base("base64-utf16", wide)

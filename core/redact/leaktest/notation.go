@@ -2,6 +2,8 @@ package leaktest
 
 import (
 	"fmt"
+	"html"
+	"net/url"
 	"strings"
 	"unicode/utf16"
 )
@@ -40,7 +42,19 @@ func notations() []Shape {
 	number := func(format string) func(rune) string {
 		return func(r rune) string { return fmt.Sprintf(format, r) }
 	}
+	passwords := func(name, before string, write func(string) string, after string) Shape {
+		return Shape{Name: name, Print: func(c Canaries) string { return before + markView(write(c.Password)) + after }}
+	}
 	return append(all,
+		Shape{Name: "key in unpadded hex entities", Print: func(c Canaries) string {
+			s := list(c.Key, "&#x%x;", "")
+			return "\x03" + list("-----", "&#x%x;", "") + mark(s[30:len(s)-60]) + s[len(s)-60:] + "\x04\n"
+		}},
+		passwords("HTML in JSON", `{"html":"<p>`, func(s string) string { return stringify(html.EscapeString(s)) }, `</p>"}`+"\n"),
+		passwords("percent-encoded, wrapped", "https://h/?", func(s string) string { return wrap(strings.ReplaceAll(url.QueryEscape(s), "+", "%20"), 9, "\n  ") }, "\n"),
+		passwords("quoted-printable with soft breaks", "", func(s string) string {
+			return wrap(strings.NewReplacer("=", "=3D", "é", "=C3=A9").Replace(s), 20, "=\n")
+		}, "\n"),
 		mixed("ascii() of Python", "'", func(r rune) string {
 			if r < 0x100 {
 				return fmt.Sprintf(`\x%02x`, r)
@@ -53,6 +67,14 @@ func notations() []Shape {
 		mixed("hex entities of the rest", "<p>", number("&#x%X;"), false, "</p>\n"),
 		mixed("Dumper of Perl", `$VAR1 = "`, number(`\x{%x}`), false, "\";\n"),
 		mixed("$'' of bash", "+ : $'", number(`\%03o`), true, "'\n"),
+		mixed("cat -v", "", func(r rune) string {
+			if r &= 0x7f; r < ' ' {
+				return "M-^" + string(r+0x40)
+			} else if r == 0x7f {
+				return "M-^?"
+			}
+			return "M-" + string(r)
+		}, true, "\n"),
 		mixed("od -c of other letters", "0000000   ", number(" %03o "), true, "\n"),
 		mixed("quoted-printable letters", "=?utf-8?Q?", number("=%02X"), true, "?=\n"),
 		mixed("JSON, all escaped, other letters", `"`, number(`\u%04x`), false, "\"\n"),

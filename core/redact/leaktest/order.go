@@ -31,6 +31,13 @@ func separated() []Shape {
 			viewed("strings of three joined in "+join.name, "x = \"", func(s string) string { return wrap(s, 3, join.text) }, "\"\n"))
 	}
 	return append(all,
+		viewed("overstrike", "", func(s string) string {
+			var b strings.Builder
+			for _, c := range s {
+				fmt.Fprintf(&b, "%c\b%c", c, c)
+			}
+			return b.String()
+		}, "\n"),
 		viewed("a character a line, numbered", "", func(s string) string {
 			var b strings.Builder
 			for i, c := range s {
@@ -107,6 +114,15 @@ func nested() []Shape {
 	hexed := func(s string) string { return hex.EncodeToString([]byte(s)) }
 	shapes := []Shape{
 		{Name: "base64 twice", Print: func(c Canaries) string { return "token: " + inside("", std([]byte(c.Token)), "") }},
+		{Name: "base64 of a key, twice, in lines", Print: func(c Canaries) string {
+			s := wrap(std([]byte(wrap(std([]byte(c.Key)), 76, "\n")+"\n")), 76, "\n")
+			n := len(s) - 24
+			return mark(s[:n]) + "\x03" + s[n:] + "\x04\n"
+		}},
+		{Name: "base64 of a key, twice", Print: func(c Canaries) string {
+			s := std([]byte(std([]byte(strings.TrimSpace(c.Key)))))
+			return "data: " + mark(s[:len(s)-8]) + "\x03" + s[len(s)-8:] + "\x04\n"
+		}},
 		{Name: "powershell -EncodedCommand", Print: func(c Canaries) string {
 			return "powershell -enc " + inside(wide("$t='", binary.LittleEndian), wide(c.Token, binary.LittleEndian), wide("'", binary.LittleEndian))
 		}},
