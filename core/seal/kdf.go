@@ -58,6 +58,7 @@ func Derive(password secret.Value, sk []byte, vault VaultID, suite Suite) (*Mast
 	salt := extractExpand(sk, LP([]byte("ov/v1/salt"), vault[:]), KeySize)[:SaltSize]
 	typed := norm.NFKC.Append(make([]byte, 0, 4*password.Len()), password.Reveal()...)
 	defer clear(typed)
+	warm(argonMemory << 10)
 	a := argon2.IDKey(typed, salt, t, argonMemory, argonThreads, KeySize)
 	defer clear(a)
 	mix := extractExpand(sk, LP([]byte("ov/v1/2skd"), vault[:], []byte{byte(suite)}), KeySize)
