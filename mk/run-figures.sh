@@ -9,6 +9,8 @@ cd "$work"
 head -c 24 /dev/urandom | base64 >pw
 "$bin/ov" vault init --kit kit >/dev/null 2>&1
 "$bin/ov" unlock >/dev/null 2>&1
+printf '#!/bin/sh\nprintf "\\n[loosen]\\nknown_only = true\\n" >>"$1"\n' >editor; chmod +x editor # --level known is the policy's to allow
+EDITOR=$work/editor "$bin/ov" policy edit >/dev/null 2>&1
 for i in $(seq 100); do head -c 24 /dev/urandom | base64 | "$bin/ov" secret set "S$i" --stdin 2>/dev/null; done
 line='2026-01-02T03:04:05.678Z INFO  request id=8f14e45f path=/api/v1/items status=200 bytes=5120 duration=12.3ms agent="curl/8.5"'
 yes "$line" 2>/dev/null | head -c "${mib}M" >log || true # yes ends by a broken pipe

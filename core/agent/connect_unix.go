@@ -49,7 +49,7 @@ func dialOnce(ctx context.Context, o Options) (*session, error) {
 			return nil, &Error{Err: ErrDenied, Message: "the agent's folder is not safe: " + err.Error(),
 				Advice: "remove " + filepath.Dir(path) + ", or make it yours with mode 0700"}
 		}
-		// Not a net.Dialer, which links, and starts, all that it takes to look up a name.
+		// A local socket answers at once or not at all: no net.Dialer, which watches ctx on a goroutine of its own.
 		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 			continue
