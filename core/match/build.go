@@ -62,7 +62,7 @@ func (t *tier) window(k int) int {
 		bytes += common[n[i+3]]
 		cost := bytes
 		bytes -= common[n[i]]
-		if h := t.hash(n, i); t.has(h) {
+		if h := t.hash(n, i); t.taken.has(tag(h)) {
 			cost += taken * t.chained(h)
 		}
 		sum += cost - costs[slot]
@@ -125,6 +125,7 @@ func (t *tier) insert(k, lo int) bool {
 	}
 	for _, h := range hashes[:t.stride] {
 		t.set(h)
+		t.taken.set(tag(h))
 	}
 	return true
 }

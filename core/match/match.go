@@ -105,6 +105,9 @@ func compile(needles []Needle, every bool, p *pass) (*Set, error) {
 	for _, class := range classes(needles) {
 		s.add(needles, class, every, p)
 	}
+	for _, t := range s.tiers {
+		t.taken = bitset{}
+	}
 	s.held = newPrefixes(s.tiers, 1)
 	return s, nil
 }

@@ -22,10 +22,10 @@ type sieve struct {
 
 func newSieve(gram, stride, grams int) sieve { return sieveOf(gram, stride, shiftFor(grams)) }
 
-// shiftFor returns the shift of a sieve for so many grams: 48 bits for each or
+// shiftFor returns the shift of a sieve for so many grams: 32 bits for each or
 // more, at most 512 KiB.
 func shiftFor(grams int) uint {
-	return uint(64 + 6 - min(max(bits.Len(uint(grams*48-1)), 12), 22))
+	return uint(64 + 6 - min(max(bits.Len(uint(grams*32-1)), 12), 22))
 }
 
 // sieveOf returns an empty sieve of a given size.

@@ -41,6 +41,7 @@ type filter struct {
 	heads   []int32
 	hshift  uint
 	entries []entry
+	taken   bitset // the grams of entries, small enough for the cache: while it is filled
 }
 
 func newTier(needles []Needle, ids []int32, every, wide bool, p *pass) *tier {
@@ -69,7 +70,7 @@ func newTier(needles []Needle, ids []int32, every, wide bool, p *pass) *tier {
 
 func newFilter(v sieve, n int) filter {
 	grams := n * v.stride
-	f := filter{sieve: v, entries: make([]entry, 0, grams)}
+	f := filter{sieve: v, entries: make([]entry, 0, grams), taken: newBitset(8 * grams)}
 	size := min(bits.Len(uint(grams))+1, 20)
 	f.hshift = uint(64 - size)
 	f.heads = make([]int32, 1<<size)
