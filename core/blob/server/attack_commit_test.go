@@ -136,7 +136,7 @@ func TestAttack18Linearizable(t *testing.T) {
 				made++
 			}
 		}
-		if res := porcupine.CheckOperationsTimeout(model(), events, 2*time.Minute); res != porcupine.Ok {
+		if res := porcupine.CheckOperationsTimeout(model(), events, 10*time.Minute); res != porcupine.Ok {
 			t.Errorf("%d events: %s", len(events), res)
 		}
 		h, err := c.Depot.Head(t.Context(), id)

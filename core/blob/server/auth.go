@@ -23,15 +23,15 @@ type caller struct {
 	head      depot.Head
 	manifest  *manifest.Manifest  // nil: the vault is not there yet
 	principal *manifest.Principal // of channel.RolePrincipal
-	// unknown: the key is not known to the vault. Only a commit may come so,
-	// whose own manifest then has to show the key.
+	// unknown: the vault does not list the key, and nothing was verified. See
+	// route.stranger.
 	unknown bool
 	request channel.Request
 }
 
 // authenticate finds out who sent r. It reads no byte of the body: the
 // signature is over its hash.
-func (s *Server) authenticate(r *http.Request, v depot.Vault, who may) (*caller, error) {
+func (s *Server) authenticate(r *http.Request, v depot.Vault, rt route) (*caller, error) {
 	if !s.knows(r.Host) {
 		return nil, &problem{status: http.StatusMisdirectedRequest, code: wire.CodeInvalid, text: "this server goes by another name"}
 	}
@@ -45,23 +45,17 @@ func (s *Server) authenticate(r *http.Request, v depot.Vault, who may) (*caller,
 	c := &caller{vault: v, key: sig.Key, sig: sig, request: channel.Request{
 		Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Body: sig.Body,
 	}}
-	if !who.allow(sig.Key.Role) {
+	if !rt.who.allow(sig.Key.Role) {
 		return nil, forbidden("a key of this kind may not do this")
 	}
 	public, err := s.public(r.Context(), c)
-	if errors.Is(err, errUnknown) && mayIntroduce(r) && sig.Key.Role == channel.RoleDevice {
+	if errors.Is(err, errUnknown) && rt.stranger {
 		c.unknown = true
 		return c, s.stranger(r)
 	} else if err != nil {
 		return nil, err
 	}
 	return c, s.verify(c, public)
-}
-
-// mayIntroduce reports whether r may come from a device that its vault does not
-// know: the first commit of a vault, and the one by which a device joins.
-func mayIntroduce(r *http.Request) bool {
-	return r.Method == http.MethodPost || r.Method == http.MethodPut
 }
 
 // stranger limits what nobody known to the vault asks for, by address.

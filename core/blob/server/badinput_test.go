@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,7 +36,8 @@ func TestGiantBody(t *testing.T) {
 			method = "PUT"
 		}
 		for _, announced := range []bool{true, false} {
-			body := &endless{left: 1 << 30}
+			body := &endless{}
+			body.left.Store(1 << 30)
 			req, err := http.NewRequestWithContext(t.Context(), method, rig.HTTP.URL+path, body)
 			if err != nil {
 				t.Fatal(err)
@@ -51,14 +53,14 @@ func TestGiantBody(t *testing.T) {
 			req.Header.Set(wire.HeaderIdempotency, "x")
 			resp, err := http.DefaultClient.Do(req)
 			if err != nil { // the server may close before the client has stopped writing
-				if body.left < 1<<29 {
-					t.Errorf("%s: %d bytes were taken, %v", what, 1<<30-body.left, err)
+				if left := body.left.Load(); left < 1<<29 {
+					t.Errorf("%s: %d bytes were taken, %v", what, 1<<30-left, err)
 				}
 				continue
 			}
 			resp.Body.Close()
-			if resp.StatusCode != http.StatusRequestEntityTooLarge || body.left < 1<<29 {
-				t.Errorf("%s, announced %v: %d, %d bytes were taken", what, announced, resp.StatusCode, 1<<30-body.left)
+			if left := body.left.Load(); resp.StatusCode != http.StatusRequestEntityTooLarge || left < 1<<29 {
+				t.Errorf("%s, announced %v: %d, %d bytes were taken", what, announced, resp.StatusCode, 1<<30-left)
 			}
 		}
 	}
@@ -66,13 +68,13 @@ func TestGiantBody(t *testing.T) {
 }
 
 // An endless reader gives zeros.
-type endless struct{ left int64 }
+type endless struct{ left atomic.Int64 }
 
 // Read implements io.Reader.
 func (e *endless) Read(b []byte) (int, error) {
-	n := min(int64(len(b)), e.left)
+	n := min(int64(len(b)), e.left.Load())
 	clear(b[:n])
-	if e.left -= n; n == 0 {
+	if e.left.Add(-n); n == 0 {
 		return 0, io.EOF
 	}
 	return int(n), nil

@@ -27,8 +27,12 @@ func (m may) allow(r channel.Role) bool { return m&(1<<r) != 0 }
 type route struct {
 	pattern string
 	who     may
-	serve   func(*Server, http.ResponseWriter, *http.Request, *caller) error
-	open    func(*Server, http.ResponseWriter, *http.Request) error
+	// stranger: a device that the vault does not list may ask as well: with the
+	// first commit of a vault, or the one by which it joins. Such a caller is
+	// unknown, and serve has to verify it.
+	stranger bool
+	serve    func(*Server, http.ResponseWriter, *http.Request, *caller) error
+	open     func(*Server, http.ResponseWriter, *http.Request) error
 }
 
 // routes lists them all; openapi.json describes the same ones.
@@ -41,8 +45,8 @@ func routes() []route {
 		{pattern: "POST " + v + "records", who: devices | passwords | principals, serve: (*Server).postRecords},
 		{pattern: "GET " + v + "records/{kind}/{id}/{version}", who: devices | passwords | principals, serve: (*Server).getRecord},
 		{pattern: "GET " + v + "usage", who: devices, serve: (*Server).getUsage},
-		{pattern: "POST " + v + "commits", who: devices | passwords | principals, serve: (*Server).postCommit},
-		{pattern: "PUT " + v + "uploads/{upload}/{part}", who: devices | principals, serve: (*Server).putPart},
+		{pattern: "POST " + v + "commits", who: devices | passwords | principals, stranger: true, serve: (*Server).postCommit},
+		{pattern: "PUT " + v + "uploads/{upload}/{part}", who: devices | principals, stranger: true, serve: (*Server).putPart},
 		{pattern: "POST " + v + "requests", who: newcomers, serve: (*Server).postRequest},
 		{pattern: "GET " + v + "requests", who: devices, serve: (*Server).getRequests},
 		{pattern: "DELETE " + v + "requests/{request}", who: devices | newcomers, serve: (*Server).deleteRequest},
@@ -100,7 +104,7 @@ func (s *Server) bind(rt route) handler {
 		if !unhex(v[:], r.PathValue("vault")) {
 			return invalid("a vault's id is 32 hex digits")
 		}
-		c, err := s.authenticate(r, v, rt.who)
+		c, err := s.authenticate(r, v, rt)
 		if err != nil {
 			return err
 		}
