@@ -68,11 +68,13 @@ func BenchmarkCall(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			p, in := probe(b, wasm, Options{}), logs(256)
 			b.SetBytes(256)
+			start := cpuTime()
 			for b.Loop() {
 				if _, err := p.Direct(in, FlagWindow); err != nil {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64((cpuTime()-start).Nanoseconds())/float64(b.N), "cpu-ns")
 		})
 	}
 }
