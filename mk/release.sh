@@ -11,7 +11,7 @@ nfpm_version=v2.43.0
 export CGO_ENABLED=0 LC_ALL=C TZ=UTC
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
-export MTIME; MTIME=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
+
 tag=$(git describe --tags --exact-match 2>/dev/null || true)
 export VERSION; VERSION=${tag#v}
 [ -n "$VERSION" ] || VERSION=0.0.0-snapshot.$(git rev-parse --short=12 HEAD)
