@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/encode"
 	"github.com/opaquevault/ov/core/match"
 )
@@ -21,6 +22,7 @@ type form struct {
 type collector struct {
 	options      Options
 	stream, view heap
+	err          error // of a bug in collecting
 }
 
 // heap is what one finder will look for.
@@ -41,6 +43,7 @@ func gather(needles []Needle, o Options) (*collector, error) {
 		c := &collector{options: o}
 		parts = append(parts, c)
 		wg.Go(func() {
+			defer crash.Recover(&c.err)
 			for i := from; i < min(from+share, len(needles)) && c.size() <= match.MaxBytes; i++ {
 				c.collect(i, needles[i].Value.Reveal())
 			}
@@ -49,6 +52,9 @@ func gather(needles []Needle, o Options) (*collector, error) {
 	wg.Wait()
 	all := &collector{options: o}
 	for _, c := range parts {
+		if c.err != nil {
+			return nil, c.err
+		}
 		all.stream.join(&c.stream)
 		all.view.join(&c.view)
 	}

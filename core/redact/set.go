@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/match"
 	"github.com/opaquevault/ov/core/rule"
 	"github.com/opaquevault/ov/core/scan"
@@ -91,8 +92,9 @@ func compile(needles []Needle, o Options, rules *rule.Set) (*Set, error) {
 	view := make(chan error, 1)
 	go func() {
 		var err error
+		defer func() { view <- err }()
+		defer crash.Recover(&err)
 		s.view, err = c.view.compile(true)
-		view <- err
 	}()
 	s.stream, err = c.stream.compile(false)
 	if err = cmp.Or(err, <-view); err != nil {
