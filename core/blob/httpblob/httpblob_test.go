@@ -76,7 +76,7 @@ func TestOtherAnswers(t *testing.T) {
 	answers := map[string]http.HandlerFunc{
 		"a page":        func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>welcome</html>")) },
 		"nothing":       func(http.ResponseWriter, *http.Request) {},
-		"a redirect":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://elsewhere.example/", 302) },
+		"a redirect":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://elsewhere.example/", http.StatusFound) },
 		"a proxy's 404": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not here", 404) },
 		"records too many": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(wire.EncodeRecords(make([]blob.Record, 3)))

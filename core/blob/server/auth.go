@@ -48,6 +48,11 @@ func (s *Server) authenticate(r *http.Request, v depot.Vault, rt route) (*caller
 	if !rt.who.allow(sig.Key.Role) {
 		return nil, forbidden("a key of this kind may not do this")
 	}
+	if sig.Key.Role == channel.RoleNew { // anybody's key: count before anything is remembered of it
+		if wait, ok := s.newcomers.take(address(r)); !ok {
+			return nil, tooMany(wait)
+		}
+	}
 	public, err := s.public(r.Context(), c)
 	if errors.Is(err, errUnknown) && rt.stranger {
 		c.unknown = true

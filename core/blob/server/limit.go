@@ -27,7 +27,10 @@ func newLimiter(perSecond float64, burst int, now func() time.Time) *limiter {
 }
 
 // take reports whether who may go on now; otherwise after how long.
-func (l *limiter) take(who string) (time.Duration, bool) {
+func (l *limiter) take(who string) (time.Duration, bool) { return l.takeN(who, 1) }
+
+// takeN is take for something that counts n times.
+func (l *limiter) takeN(who string, n int) (time.Duration, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -39,7 +42,7 @@ func (l *limiter) take(who string) (time.Duration, bool) {
 		one = rate.NewLimiter(l.limit, l.burst)
 		l.who[who] = one
 	}
-	res := one.ReserveN(now, 1)
+	res := one.ReserveN(now, min(n, l.burst))
 	wait := res.DelayFrom(now)
 	if wait == 0 {
 		return 0, true
@@ -53,6 +56,12 @@ func (l *limiter) forget(now time.Time) {
 		if one.TokensAt(now) >= float64(l.burst) {
 			delete(l.who, who)
 		}
+	}
+	for who := range l.who { // all of them busy: a tenth of them begins anew
+		if len(l.who) < maxLimited-maxLimited/10 {
+			break
+		}
+		delete(l.who, who)
 	}
 }
 

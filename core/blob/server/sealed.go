@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	"github.com/opaquevault/ov/core/blob/wire"
 	"github.com/opaquevault/ov/core/channel"
@@ -12,6 +13,25 @@ import (
 
 // maxSealed is what a sealed request may take: a body, its header, the padding.
 const maxSealed = wire.MaxBody + 1<<20
+
+// Nobody has signed for a sealed body before it is read. Large ones may take so
+// much memory together; small ones, which are nearly all, always get through.
+const (
+	smallSealed = 64 << 10
+	largeSealed = 512 << 20
+)
+
+// A budget is how many bytes are taken by bodies that are being answered.
+type budget struct{ taken atomic.Int64 }
+
+// take takes n bytes of the budget, if they are there. Give them back.
+func (b *budget) take(n int64) (giveBack func(), ok bool) {
+	if b.taken.Add(n) > largeSealed {
+		b.taken.Add(-n)
+		return nil, false
+	}
+	return func() { b.taken.Add(-n) }, true
+}
 
 // postSealed opens a sealed request, answers it as if it had come openly, and
 // seals the answer to it. What goes wrong inside is told inside.
@@ -22,7 +42,16 @@ func (s *Server) postSealed(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > maxSealed {
 		return tooLarge(maxSealed)
 	}
-	body, err := readAll(http.MaxBytesReader(w, r.Body, maxSealed), r.ContentLength)
+	limit := int64(smallSealed)
+	if r.ContentLength < 0 || r.ContentLength > smallSealed {
+		giveBack, ok := s.large.take(maxSealed)
+		if !ok {
+			return channel.ErrBusy
+		}
+		defer giveBack()
+		limit = maxSealed
+	}
+	body, err := readAll(http.MaxBytesReader(w, r.Body, limit), r.ContentLength)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,9 @@ type Server struct {
 	nonces    channel.Nonces
 	keys      keyring
 	rates     *limiter // by key
-	strangers *limiter // by address: what nobody signed for
+	strangers *limiter // by address: what nobody known to a vault asks for
+	newcomers *limiter // by address: devices that ask to be let in, again and again
+	large     budget
 	watch     *watch
 	page      []byte // the description, for people
 	handler   http.Handler
@@ -62,6 +64,8 @@ type Server struct {
 const (
 	strangerPerHour = 120
 	strangerBurst   = 60
+	newcomerRate    = 2 // a second: it waits for a person
+	newcomerBurst   = 60
 )
 
 // New returns a server.
@@ -80,6 +84,7 @@ func New(c Config) (*Server, error) {
 		c:         c,
 		rates:     newLimiter(c.Rate, c.Burst, c.Now),
 		strangers: newLimiter(strangerPerHour/3600.0, strangerBurst, c.Now),
+		newcomers: newLimiter(newcomerRate, newcomerBurst, c.Now),
 		watch:     newWatch(),
 	}
 	var err error

@@ -46,6 +46,9 @@ func (s *Server) putPart(w http.ResponseWriter, r *http.Request, c *caller) erro
 		if err := s.mayCreate(r.Context(), c); err != nil {
 			return err
 		}
+		if wait, ok := s.strangers.takeN(address(r), int(min(max(r.ContentLength, 0), wire.MaxBody)>>20)); !ok {
+			return tooMany(wait) // each mebibyte counts
+		}
 	}
 	body, err := c.body(w, r, wire.MaxBody)
 	if err != nil {
