@@ -74,9 +74,11 @@ func TestOtherAnswers(t *testing.T) {
 		"ask":      func(s *Store) error { _, err := s.Ask(t.Context(), nil); return err },
 	}
 	answers := map[string]http.HandlerFunc{
-		"a page":        func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>welcome</html>")) },
-		"nothing":       func(http.ResponseWriter, *http.Request) {},
-		"a redirect":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://elsewhere.example/", http.StatusFound) },
+		"a page":  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>welcome</html>")) },
+		"nothing": func(http.ResponseWriter, *http.Request) {},
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.example/", http.StatusFound)
+		},
 		"a proxy's 404": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not here", 404) },
 		"records too many": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(wire.EncodeRecords(make([]blob.Record, 3)))
