@@ -11,6 +11,7 @@ import (
 
 var (
 	docPath = regexp.MustCompile("`((?:core|scanners|providers|plugins|sdk|cmd)(?:/[a-z0-9._-]+)*)/?`")
+	docLink = regexp.MustCompile(`\]\(([^)#: ]+)(?:#[^)]*)?\)`)
 	docLine = regexp.MustCompile(`\.go:\d+`)
 )
 
@@ -18,7 +19,7 @@ var (
 func TestDocs(t *testing.T) {
 	docs := 0
 	filepath.WalkDir("..", func(p string, d fs.DirEntry, _ error) error {
-		if d.IsDir() && d.Name() == "node_modules" {
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "dist") {
 			return filepath.SkipDir
 		}
 		if !strings.HasSuffix(p, ".md") {
@@ -32,6 +33,11 @@ func TestDocs(t *testing.T) {
 		for _, m := range docPath.FindAllStringSubmatch(string(b), -1) {
 			if _, err := os.Stat("../" + m[1]); err != nil {
 				t.Errorf("%s names %s, which does not exist", p, m[1])
+			}
+		}
+		for _, m := range docLink.FindAllStringSubmatch(string(b), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(p), m[1])); err != nil {
+				t.Errorf("%s links to %s, which does not exist", p, m[1])
 			}
 		}
 		if m := docLine.Find(b); m != nil {
