@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"unicode/utf16"
@@ -17,6 +18,29 @@ func (s *Source) viewDumps() {
 	}
 	for shift := range 4 { // od -tx4; xxd -e. Words of eight bytes hold hex-reversed.
 		s.squeeze("hex-longs", true, func(dst []byte) []byte { return appendSwapped(dst, s.text[shift:], 4) }).grouped(4)
+	}
+}
+
+// viewTails adds the last row of a dump of nothing but the value, with a newline
+// and without, if that is too short for a fragment: between its offset and what
+// stands behind it the row is like no other. The rows of xxd and hexdump -C are the
+// same in the view, and end with the characters; od -c prints where the end is.
+func (s *Source) viewTails() {
+	const row, least = 16, 4
+	at := len(s.text) / row * row
+	if at == 0 || len(s.text)-at < least {
+		return
+	}
+	for _, end := range []string{"", "\n"} {
+		tail := append(bytes.Clone(s.text[at:]), end...)
+		s.squeeze("dump-tail", false, func(dst []byte) []byte {
+			return append(appendHexed(appendPadded(dst, uint64(at), 16, 8), tail, "", "", lowerHex), tail...)
+		})
+		if len(tail) > least+1 { // else there is too little between the offsets, which all secrets share
+			s.squeeze("dump-tail", false, func(dst []byte) []byte {
+				return appendPadded(octal.append(appendPadded(dst, uint64(at), 8, 7), tail), uint64(at+len(tail)), 8, 7)
+			})
+		}
 	}
 }
 

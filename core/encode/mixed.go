@@ -68,10 +68,13 @@ type notation struct {
 	write    func(dst []byte, r rune) []byte
 }
 
+// octal is that of C and of od -c.
+var octal = notation{true, true, func(dst []byte, r rune) []byte { return appendPadded(dst, uint64(r), 8, 3) }}
+
 var notations = [...]notation{
 	{true, true, func(dst []byte, r rune) []byte { return appendPadded(append(dst, 'x'), uint64(r), 16, 2) }}, // Python's bytes
-	{true, true, func(dst []byte, r rune) []byte { return appendPadded(dst, uint64(r), 8, 3) }},               // C, od -c
-	{true, false, func(dst []byte, r rune) []byte { return appendPadded(dst, uint64(r), 16, 2) }},             // URLs, quoted-printable
+	octal,
+	{true, false, func(dst []byte, r rune) []byte { return appendPadded(dst, uint64(r), 16, 2) }}, // URLs, quoted-printable
 	{true, true, appendMeta}, // cat -v
 	{false, false, func(dst []byte, r rune) []byte { return strconv.AppendUint(dst, uint64(r), 10) }},              // HTML
 	{false, false, func(dst []byte, r rune) []byte { return strconv.AppendUint(append(dst, 'x'), uint64(r), 16) }}, // XML, Perl

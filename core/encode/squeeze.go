@@ -28,6 +28,7 @@ func (s *Source) Squeezed() []Form {
 	s.viewBackwards()
 	s.viewLines()
 	if len(s.text) <= maxKey {
+		s.viewTails()
 		s.viewTwice()
 		s.viewAlphabets()
 	}

@@ -66,8 +66,11 @@ func TestWeak(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 500 {
-		for alphabet, n := range map[string]int{digitChars: 16, lowerChars: 12, digitChars + lowerChars + upperChars: 10, "0123456789abcdef": 16} {
-			v := random(r, alphabet, n)
+		for _, c := range []struct {
+			alphabet string
+			n        int
+		}{{digitChars, 16}, {lowerChars, 12}, {digitChars + lowerChars + upperChars, 10}, {"0123456789abcdef", 16}} {
+			v := random(r, c.alphabet, c.n)
 			if s := Strength(v); s < Weak {
 				t.Errorf("%q: %.1f bits, want it strong", v, s)
 			}

@@ -64,6 +64,11 @@ func rows(s, offset string, print func(row string) []string) string {
 	return "\x03" + b.String() + "\x04" + fmt.Sprintf(offset+"\n", len(s))
 }
 
+// tail returns a shape that prints the last row of a dump.
+func tail(name string, print func(tail string) string) Shape {
+	return Shape{Name: name, Print: func(c Canaries) string { return "\x03" + mark(print(c.GitHub[32:])) + "|\x04\n" }}
+}
+
 // dumps are what od, xxd and hexdump print, and other programs like them.
 func dumps() []Shape {
 	dump := func(name, offset string, print func(row string) string) Shape {
@@ -106,6 +111,14 @@ func dumps() []Shape {
 		{Name: "xxd -e", Lane: redact.Fragments, Print: func(c Canaries) string {
 			return rows(c.Token, "%08x:", func(row string) []string { return []string{words(row, 4, "%08x"), "  " + row} })
 		}},
+		tail("xxd of forty characters", func(s string) string {
+			return "00000020: " + wrap(hex.EncodeToString([]byte(s)), 4, " ") + "                      " + s
+		}),
+		tail("hexdump -C of forty characters", func(s string) string { return "00000020  " + list(s, "%02x", " ") + "                           |" + s }),
+		tail("xxd of forty characters and a newline", func(s string) string {
+			return "00000020: " + wrap(hex.EncodeToString([]byte(s+"\n")), 4, " ") + "                   " + s
+		}),
+		tail("od -c of forty characters and a newline", func(s string) string { return "0000040" + list(s, "   %c", "") + "  \\n\n0000051" }),
 		{Name: "hexdump of a key", Lane: redact.Fragments, Print: func(c Canaries) string {
 			var b strings.Builder
 			for i := 0; i+16 <= len(c.Key)-40; i += 16 { // the armour says nothing

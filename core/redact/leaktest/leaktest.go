@@ -21,6 +21,7 @@ type Canaries struct {
 	Key      string // of several lines, in PEM
 	URL      string // of a database, with a password that is percent-encoded
 	Document string // JSON with a key in it
+	GitHub   string // of 40 characters
 	Accented string // with letters that are not ASCII
 	Phrase   string // nothing but words
 	Short    string // of seven characters
@@ -45,6 +46,7 @@ func NewCanaries(r *rand.Rand) Canaries {
 	c.URL = "postgres://app:" + of(8) + "%40" + of(6) + "@db.internal:5432/orders"
 	c.Document = `{"type":"service_account","private_key":"-----BEGIN ` + strings.ReplaceAll(armour, "\n", `\n`) + of(64) + `\n` + of(40) + `\n-----END ` +
 		strings.ReplaceAll(armour, "\n", `\n`) + `","client_email":"deploy@acme.example"}`
+	c.GitHub = "ghp_" + of(36)
 	c.Accented = of(5) + "é" + of(4) + "ñ" + of(4) + "ÿ" + of(5)
 	c.Phrase = passphrase(r)
 	c.Short = "k" + of(5) + "7"
@@ -73,6 +75,7 @@ func (c Canaries) Needles() []redact.Needle {
 		{Name: "KEY", Value: secret.New([]byte(c.Key))},
 		{Name: "URL", Value: secret.New([]byte(c.URL))},
 		{Name: "DOCUMENT", Value: secret.New([]byte(c.Document))},
+		{Name: "GITHUB", Value: secret.New([]byte(c.GitHub))},
 		{Name: "ACCENTED", Value: secret.New([]byte(c.Accented))},
 		{Name: "PHRASE", Value: secret.New([]byte(c.Phrase))},
 		{Name: "SHORT", Value: secret.New([]byte(c.Short))},

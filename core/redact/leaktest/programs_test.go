@@ -36,6 +36,10 @@ var programs = []struct{ shape, tool, command string }{
 	{"od -An -tu1", "od", `printf %s "$TOKEN" | od -An -tu1 -w32`},
 	{"od of more than the token", "od", `printf 'K=%s\n' "$TOKEN" | od | head -2`},
 	{"od -tx4 of more than the token", "od", `printf 'PW=%s\n' "$TOKEN" | od -tx4 | head -3`},
+	{"xxd of forty characters", "xxd", `printf %s "$GITHUB" | xxd | tail -1`},
+	{"xxd of forty characters and a newline", "xxd", `echo "$GITHUB" | xxd | tail -1 | sed 's/\.$//'`},
+	{"hexdump -C of forty characters", "hexdump", `printf %s "$GITHUB" | hexdump -C | tail -2 | head -1`},
+	{"od -c of forty characters and a newline", "od", `echo "$GITHUB" | od -c | tail -2`},
 	{"hexdump", "hexdump", `printf %s "$TOKEN" | hexdump`},
 	{"xxd -e", "xxd", `printf %s "$TOKEN" | xxd -e`},
 	{"between points", "sed", `printf %s "$TOKEN" | sed 's/./&./g; s/.$//'`},
@@ -116,7 +120,7 @@ func TestPrograms(t *testing.T) {
 			continue
 		}
 		cmd := exec.Command("sh", "-c", p.command)
-		cmd.Env = append(os.Environ(), "TOKEN="+c.Token, "PASSWORD="+c.Password, "KEY="+strings.TrimSpace(c.Key), "ACCENTED="+c.Accented, "PHRASE="+c.Phrase, "LC_ALL=C.UTF-8", "PYTHONIOENCODING=utf-8")
+		cmd.Env = append(os.Environ(), "TOKEN="+c.Token, "PASSWORD="+c.Password, "KEY="+strings.TrimSpace(c.Key), "GITHUB="+c.GitHub, "ACCENTED="+c.Accented, "PHRASE="+c.Phrase, "LC_ALL=C.UTF-8", "PYTHONIOENCODING=utf-8")
 		out, err := cmd.Output()
 		if err != nil {
 			t.Errorf("%s: %v", p.command, err)
