@@ -8,7 +8,7 @@ CONFORMANCE := cmd/ov-mcp/conformance
 NODE_NPM := 24.21.0
 
 conformance: build ## the MCP server under the protocol's own tools, and the pages in Chromium
-	@[ $(AGENTS) = no ] || npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $(CONFORMANCE)/agents
+	@[ $(AGENTS) = no ] || npm install --silent --no-save --ignore-scripts --no-audit --no-fund --prefix $(CONFORMANCE)/agents
 	@$(call with-node,run.mjs ../../../docs/mcp-conformance.md)
 
 browser: build ## the pages of ov-agent in Chromium; SHOTS names a folder for the screenshots

@@ -136,6 +136,7 @@ func build(o config.Options, home string) (*tools.Tools, *server.MCPServer, erro
 	t := tools.New(tools.Config{
 		Home: home, UserHome: o.UserHome, Dir: o.Dir, Getenv: os.Getenv, Environ: os.Environ(),
 		Redact:  masks,
+		Helper:  findQuicker().helper,
 		Connect: connector(home, locks),
 	})
 	m := server.NewMCPServer("ov", version.Get().Version, server.WithToolCapabilities(false), server.WithElicitation(), server.WithInstructions(instructions))

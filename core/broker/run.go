@@ -57,6 +57,7 @@ type Request struct {
 	Frames         bool           // stdout carries JSON messages, see redact.Frames
 	Terminal       *proc.Terminal // nil: the child gets pipes
 	Relay          bool           // pass our signals on to the child
+	Helper         string         // plays the leader, see proc.Spec
 	Leader         bool           // end the child's detached descendants too, see proc.Spec
 	Notice         func(string)   // hears what a person should know; never a value
 	Opened         func(int)      // hears how many secrets the child gets
@@ -205,7 +206,7 @@ func (r *Request) complete(ctx context.Context, a Agent, done agent.Completion, 
 func (r *Request) spec(path string, given *injection) proc.Spec {
 	r.keys = &typed{}
 	s := proc.Spec{Path: path, Args: r.Argv, Env: given.env, Dir: r.Dir, Stdin: r.Stdin, Extra: given.files.Extra, Inherit: r.Inherit, Terminal: r.Terminal,
-		Relay: r.Relay, Leader: r.Leader, Typed: r.keys.add}
+		Relay: r.Relay, Leader: r.Leader, Helper: r.Helper, Typed: r.keys.add}
 	if given.stdin != nil {
 		s.Stdin = given.stdin
 		if t := r.Terminal; t != nil {

@@ -63,7 +63,7 @@ func startLed(s Spec, std [3]*os.File, c *console) (child, error) {
 	for _, fd := range s.Inherit {
 		files = append(files, uintptr(fd))
 	}
-	pid, err := reexec(leaderName, append([]string{opts.String(), s.Path}, s.Args...),
+	pid, err := reexec(s.Helper, leaderName, append([]string{opts.String(), s.Path}, s.Args...),
 		&syscall.ProcAttr{Dir: s.Dir, Env: s.Env, Files: files, Sys: attr})
 	if err != nil {
 		ours.Close()
@@ -185,11 +185,14 @@ func (l *led) close() {
 	}
 }
 
-// reexec starts our own program as one of its helpers, which is told by its name.
-func reexec(name string, args []string, attr *syscall.ProcAttr) (int, error) {
-	exe, err := selfPath()
-	if err != nil {
-		return 0, err
+// reexec starts program, or our own when it is empty, as a helper, which is told by its name.
+func reexec(program, name string, args []string, attr *syscall.ProcAttr) (int, error) {
+	exe := program
+	if exe == "" {
+		var err error
+		if exe, err = selfPath(); err != nil {
+			return 0, err
+		}
 	}
 	closeOnExec(3)
 	return syscall.ForkExec(exe, append([]string{name}, args...), attr)

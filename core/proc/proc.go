@@ -27,6 +27,10 @@ type Spec struct {
 	// descendant of the child, detached ones included. It costs the start of one more process. With a Terminal it is implied.
 	Leader bool
 
+	// Helper is the program that plays the session leader: one that calls Reexec first thing, of the same build. Empty: our
+	// own. A program that is slow to start names a quicker one.
+	Helper string
+
 	// Relay passes the signals that we get on to the child, until Close. Two interrupts within a second kill it.
 	Relay bool
 

@@ -60,7 +60,7 @@ func (w *watcher) start() error {
 	}
 	defer r.Close()
 	n := null.Fd()
-	w.pid, err = reexec(watcherName, append([]string{strconv.Itoa(w.session)}, w.pipes...),
+	w.pid, err = reexec("", watcherName, append([]string{strconv.Itoa(w.session)}, w.pipes...),
 		&syscall.ProcAttr{Dir: "/", Files: []uintptr{n, n, n, r.Fd()}, Sys: &syscall.SysProcAttr{Setsid: true}})
 	if err != nil {
 		lifeline.Close()

@@ -136,7 +136,7 @@ func (t *Tools) run(c *call) (any, error) {
 		Argv: a.Command, Dir: t.dir(a.place), Environ: childEnviron(t.c.Environ), Extra: pairs(a.Env),
 		Wants: want, Nothing: want != nil && len(want) == 0, Space: cfg.Context(), Redact: t.c.Redact,
 		Timeout: time.Duration(a.TimeoutMS) * time.Millisecond, Reason: a.Reason,
-		Leader: true, Grace: commandGrace, Stdin: stdin, Stdout: out.stdout, Stderr: out.stderr,
+		Leader: true, Helper: t.helper(), Grace: commandGrace, Stdin: stdin, Stdout: out.stdout, Stderr: out.stderr,
 		Notice: func(string) {}, Opened: func(int) {}, Report: func(r broker.Report) { report = r },
 	})
 	stop()
@@ -151,6 +151,13 @@ func (t *Tools) run(c *call) (any, error) {
 	}
 	t.count(r.Redactions)
 	return r, nil
+}
+
+func (t *Tools) helper() string {
+	if t.c.Helper == nil {
+		return ""
+	}
+	return t.c.Helper()
 }
 
 func result(out *capture, report broker.Report, begun time.Time) *runResult {

@@ -42,6 +42,9 @@ type Config struct {
 	Getenv   func(string) string // the server's environment
 	Environ  []string
 	Redact   redact.Options // lanes, level and scanners of every run
+	// Helper returns the program that plays the leader of a command's session; ""
+	// is the server's own. May be nil.
+	Helper func() string
 	// Connect returns the vault for a client, named as in the audit log.
 	Connect func(client string) (Vault, error)
 }
