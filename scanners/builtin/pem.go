@@ -130,6 +130,9 @@ const (
 // before it, or everything to the end of the END line. A line with neither is
 // taken only when more of the key follows shortly.
 func followPEM(state uint32, b []byte, final bool) (n int, next uint32, more bool) {
+	if len(b) == 0 && state != pemDone { // the run may go on
+		return 0, state, !final
+	}
 	switch state {
 	case pemDone:
 		return 0, pemDone, false
@@ -138,9 +141,6 @@ func followPEM(state uint32, b []byte, final bool) (n int, next uint32, more boo
 			return n, pemInRun, false
 		}
 		state = pemLines
-	}
-	if len(b) == 0 {
-		return 0, state, !final
 	}
 	look := 3 // lines without a key that are looked over: headers, a short last line
 	if state == pemHead {

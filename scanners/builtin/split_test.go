@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/opaquevault/ov/core/scan"
@@ -67,6 +68,9 @@ func FuzzSplit(f *testing.F) {
 		if i%40 == 0 {
 			f.Add([]byte(s.Text), uint64(i))
 		}
+	}
+	for _, unit := range floods {
+		f.Add([]byte(strings.Repeat(unit, 6000/len(unit))), uint64(len(unit)))
 	}
 	f.Fuzz(func(t *testing.T, in []byte, seed uint64) {
 		want, _ := mask(t, set, in)
