@@ -59,7 +59,8 @@ func Derive(password secret.Value, sk []byte, vault VaultID, suite Suite) (*Mast
 	typed := norm.NFKC.Append(make([]byte, 0, 4*password.Len()), password.Reveal()...)
 	defer clear(typed)
 	warm(argonMemory << 10)
-	a := argon2.IDKey(typed, salt, t, argonMemory, argonThreads, KeySize)
+	var a []byte
+	erasing(func() { a = argon2.IDKey(typed, salt, t, argonMemory, argonThreads, KeySize) })
 	defer clear(a)
 	mix := extractExpand(sk, LP([]byte("ov/v1/2skd"), vault[:], []byte{byte(suite)}), KeySize)
 	defer clear(mix)
