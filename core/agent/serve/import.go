@@ -13,6 +13,7 @@ import (
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/audit"
 	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/core/vault"
 )
@@ -64,9 +65,25 @@ func (s *Server) opImportCompare(ctx context.Context, c *client, f *wire.Frame) 
 				out[i].Same = same(old.Value, f.Values[i])
 			}
 		}
-		return nil
+		return s.guessed(o, note, refs, out)
 	})
 	return answer{args: out}, err
+}
+
+// guessed counts the values that are others than the stored ones as fragments:
+// whoever compares answers "is that the value?", and must not be asked without end.
+func (s *Server) guessed(o *opened, note audit.Record, refs []secret.Ref, compared []agent.Compared) error {
+	note.Event, note.Names, note.Limits = "COMPARED", nil, nil
+	for i, ref := range refs {
+		if c := compared[i]; c.Version > 0 && !c.Same {
+			s.gate.saw(ref.String(), 1, s.c.Now())
+			note.Masked = append(note.Masked, audit.Count{Name: ref.String(), Lane: "fragments", Rule: "compared", N: 1})
+		}
+	}
+	if len(note.Masked) == 0 {
+		return nil
+	}
+	return o.note(note)
 }
 
 // known opens those of refs that exist. The caller has put it on record.

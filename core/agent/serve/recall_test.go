@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +10,7 @@ import (
 	"time"
 
 	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/secret"
 )
 
 // forgotten locks the agent and unlocks it again, as a kill and a new one would.
@@ -153,4 +156,36 @@ func TestAttackNamesInRefusals(t *testing.T) {
 	if strings.Contains(string(b), "KEY") {
 		t.Errorf("the log names a secret:\n%s", b)
 	}
+}
+
+// Attack: a value is searched for by comparing guesses with it, as an import
+// does: over and over, and with a lock in between.
+func TestAttackGuessesByImport(t *testing.T) {
+	r := newRig(t, realLog)
+	c := r.init(t, "TOKEN", "OTHER")
+	compare := func(name, value string) (bool, error) {
+		got, err := c.ImportCompare(t.Context(), []secret.Ref{dev(name)}, []secret.Value{secret.New([]byte(value))})
+		return len(got) == 1 && got[0].Same, err
+	}
+	for range 30 { // who has the value learns nothing
+		if same, err := compare("OTHER", "value-of-OTHER"); err != nil || !same {
+			t.Fatalf("the same value: %v, %v", same, err)
+		}
+	}
+	for i := range maxHits + 1 {
+		if same, err := compare("TOKEN", fmt.Sprintf("a guess, %d", i)); err != nil || same {
+			t.Fatalf("guess %d: %v, %v", i, same, err)
+		}
+		if i == maxHits/2 {
+			c = r.forgotten(t)
+		}
+	}
+	if _, err := compare("TOKEN", "value-of-TOKEN"); !errors.Is(err, agent.ErrApproval) {
+		t.Errorf("one guess too many: %v", err)
+	}
+	c = r.forgotten(t)
+	if _, err := compare("TOKEN", "value-of-TOKEN"); !errors.Is(err, agent.ErrApproval) {
+		t.Errorf("and after a lock: %v", err)
+	}
+	r.wants(t, c, runOf(dev("OTHER")), nil)
 }
