@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -33,7 +34,7 @@ import (
 	realvault "github.com/opaquevault/ov/core/vault"
 )
 
-// A proxy terminates what comes, logs all of it, and passes it on, changed if
+// A proxy terminates the TLS of what comes, logs all of it, and passes it on, changed if
 // the test says so.
 type proxy struct {
 	*httptest.Server
@@ -62,7 +63,7 @@ func newProxy(t *testing.T, to string) *proxy {
 		},
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0),
 	}
-	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	p.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		dump, _ := httputil.DumpRequest(r, false)
 		b, _ := io.ReadAll(r.Body)
 		b = p.pass(true, append(dump, b...), b)
@@ -104,7 +105,8 @@ func TestAttack15Proxy(t *testing.T) {
 	p := newProxy(t, rig.HTTP.URL)
 	v := &vault{rig: rig, dev: servertest.NewDevice()}
 	o := rig.Options(v.id, v.dev)
-	o.URL = p.URL
+	o.URL, o.RootCAs = p.URL, x509.NewCertPool()
+	o.RootCAs.AddCert(p.Certificate())
 	st := servertest.Open(t, o)
 	v.Signed = servertest.NewSigned(st, v.id, v.dev)
 	one := blobtest.Record(1, 1)
