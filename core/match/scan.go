@@ -50,7 +50,7 @@ func (v *sieve) scanFast(c *Scratch, i int) int {
 	// lacks is zero if the gram at q passes.
 	lacks := func(q unsafe.Pointer) uint64 {
 		h := (load(q, 0) & mask) * mul
-		return patterns[uint8(h>>40)] & load(words, int(h>>shift<<3))
+		return patterns[h>>39&511] & load(words, int(h>>shift<<3))
 	}
 	n, near := 0, 0
 	for last := len(p) - 8 - 3*s; i <= last; i += 4 * s {
@@ -68,7 +68,7 @@ func (v *sieve) scanFast(c *Scratch, i int) int {
 		for ; k <= end; k += s {
 			h := (load(base, k) & mask) * mul
 			c.found[n&(len(c.found)-1)] = candidate{k, h}
-			x := patterns[uint8(h>>40)] & load(words, int(h>>shift<<3))
+			x := patterns[h>>39&511] & load(words, int(h>>shift<<3))
 			n += int(^x & (x - 1) >> 63) // 1 if x is 0
 		}
 		if i = k - 4*s; n >= batch {

@@ -63,13 +63,13 @@ func (v *sieve) gramAt(p []byte, i int) uint64 {
 	return binary.LittleEndian.Uint64(w[:]) & v.mask
 }
 
-func (v *sieve) set(h uint64) { v.words[h>>v.shift] &^= patterns[uint8(h>>40)] }
+func (v *sieve) set(h uint64) { v.words[h>>v.shift] &^= patterns[h>>39&511] }
 
-func (v *sieve) has(h uint64) bool { return v.words[h>>v.shift]&patterns[uint8(h>>40)] == 0 }
+func (v *sieve) has(h uint64) bool { return v.words[h>>v.shift]&patterns[h>>39&511] == 0 }
 
 // patterns are the bits that a gram clears in its word, by bits of its hash that do
 // not choose the word.
-var patterns = func() (t [256]uint64) {
+var patterns = func() (t [512]uint64) {
 	for i := range t {
 		for h := uint64(i + 1); bits.OnesCount64(t[i]) < 3; h *= 0x9e3779b97f4a7c15 {
 			t[i] |= 1 << (h >> 58)
