@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -45,7 +46,11 @@ func (c *cli) deviceListCmd() *cobra.Command {
 				fmt.Fprintf(w, "%s\t%.8s\t%s\t%s\t%s\n", exit.Clean(d.Name), d.ID, date(d.Added), d.Words, map[bool]string{true: "this one"}[d.This])
 			}
 			for _, r := range v.Requests {
-				fmt.Fprintf(w, "%s\t\t\t%s\tasks to be let in: \"ov device approve\"\n", exit.Clean(r.Name), r.Words)
+				what := `asks to be let in: "ov device approve"`
+				if r.Member {
+					what = `asks for an environment: "ov share APP/ENVIRONMENT --with WORDS"`
+				}
+				fmt.Fprintf(w, "%s\t\t\t%s\t%s\n", exit.Clean(r.Name), r.Words, what)
 			}
 			return w.Flush()
 		})})
@@ -86,6 +91,7 @@ func (c *cli) whichDevice(cmd *cobra.Command, client *agent.Client, args []strin
 	if err != nil {
 		return "", err
 	}
+	asks = slices.DeleteFunc(asks, func(r agent.DeviceRequest) bool { return r.Member })
 	if len(asks) == 0 {
 		return "", hinted{fmt.Errorf("approve device: %w: no device asks", agent.ErrNotFound), `on the new one: "ov vault join --server URL --vault ID"`}
 	}

@@ -95,7 +95,7 @@ func (c *cli) verbs() []verb {
 		{"env", "place", c.envCmd}, {"scanner", "place", c.scannerCmd}, {"provider", "place", c.providerCmd},
 		{"vault", "vault", c.vaultCmd}, {"unlock", "vault", c.unlockCmd}, {"lock", "vault", c.lockCmd}, {"agent", "vault", c.agentCmd},
 		{"audit", "vault", c.auditCmd}, {"policy", "vault", c.policyCmd}, {"approve", "vault", c.approveCmd},
-		{"sync", "vault", c.syncCmd}, {"device", "vault", c.deviceCmd}, {"auth", "vault", c.authCmd},
+		{"sync", "vault", c.syncCmd}, {"device", "vault", c.deviceCmd}, {"auth", "vault", c.authCmd}, {"share", "vault", c.shareCmd},
 		{"version", "about", c.versionCmd}, {"doctor", "about", c.doctorCmd}, {"selftest", "about", c.selftestCmd},
 	}
 }

@@ -246,3 +246,53 @@ func TestConflictAtATerminal(t *testing.T) {
 		p.text("clear")
 	}
 }
+
+// memberCmd is the command of the scripts that lets somebody read an environment
+// of $OV_HOME's vault: member NAME HOME APP/ENVIRONMENT.
+func memberCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: member NAME HOME APP/ENVIRONMENT")
+	}
+	run := func(home string, args ...string) (string, error) {
+		cmd := exec.Command(ts.Getenv("OV_PROGRAM"), args...)
+		cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "OV_HOME=" + home, "OV_PASSWORD_FILE=" + ts.Getenv("OV_PASSWORD_FILE")}
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	status, err := run(ts.Getenv("OV_HOME"), "vault", "status")
+	_, rest, ok := strings.Cut(status, "vault id ")
+	if err != nil || !ok {
+		ts.Fatalf("%v\n%s", err, status)
+	}
+	id, _, _ := strings.Cut(rest, "\n")
+	var asked string
+	var failed error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		asked, failed = run(args[1], "share", "ask", "--server", ts.Getenv("SERVER"), "--vault", id, "--device", args[0])
+	}()
+	for {
+		list, err := run(ts.Getenv("OV_HOME"), "device", "list", "--json")
+		if err != nil {
+			ts.Fatalf("%v\n%s", err, list)
+		}
+		if _, rest, ok := strings.Cut(list, `"requests": [`); ok && strings.Contains(rest, `"words": "`) {
+			_, words, _ := strings.Cut(rest, `"words": "`)
+			words, _, _ = strings.Cut(words, `"`)
+			if out, err := run(ts.Getenv("OV_HOME"), "share", args[2], "--with", words); err != nil {
+				ts.Fatalf("%v\n%s", err, out)
+			}
+			break
+		}
+		select {
+		case <-done:
+			ts.Fatalf("%v\n%s", failed, asked)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	<-done
+	if failed != nil {
+		ts.Fatalf("%v\n%s", failed, asked)
+	}
+}

@@ -192,7 +192,7 @@ func HasVault(home string) bool { return hasVault(home) }
 // hasVault reports whether anything of a vault is in home. What it is, and
 // whether it is whole, is the agent's to say.
 func hasVault(home string) bool {
-	for _, name := range []string{"device", "vault.db"} {
+	for _, name := range []string{"device", "vault.db", "member"} {
 		if _, err := os.Lstat(filepath.Join(home, name)); !errors.Is(err, fs.ErrNotExist) {
 			return true
 		}

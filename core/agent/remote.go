@@ -56,6 +56,7 @@ type DeviceRequest struct {
 	Name    string    `json:"name"`
 	Words   string    `json:"words"` // to be compared with those that it shows
 	Expires time.Time `json:"expires"`
+	Member  bool      `json:"member,omitempty"` // a person who asks for an environment, and no device
 }
 
 // Sync takes over what is new on the vault's server.
@@ -220,6 +221,72 @@ func (c *Client) Machines(ctx context.Context) ([]Machine, error) {
 func (c *Client) RevokeMachine(ctx context.Context, machine string) (Machine, error) {
 	var m Machine
 	f, err := c.fresh(ctx, wire.OpMachineRevoke, map[string]string{"machine": machine})
+	if err == nil {
+		err = json.Unmarshal(f.Args, &m)
+	}
+	return m, err
+}
+
+// A ShareRequest says which environment is shared with whom.
+type ShareRequest struct {
+	App      string    `json:"app"`
+	Env      string    `json:"environment"`
+	Words    string    `json:"words"`          // that the person's machine shows
+	Name     string    `json:"name,omitempty"` // what they are called here; as they call themselves otherwise
+	NotAfter time.Time `json:"not_after,omitzero"`
+}
+
+// Share lets a person read an environment. It needs the password afresh.
+func (c *Client) Share(ctx context.Context, r ShareRequest) (Machine, error) {
+	var m Machine
+	f, err := c.fresh(ctx, wire.OpShare, r)
+	if err == nil {
+		err = json.Unmarshal(f.Args, &m)
+	}
+	return m, err
+}
+
+// Members lists the people that environments are shared with.
+func (c *Client) Members(ctx context.Context) ([]Machine, error) {
+	var out []Machine
+	_, err := c.call(ctx, wire.OpMembers, nil, &out)
+	return out, err
+}
+
+// RevokeMember ends a person's access, by name or id. It needs the password afresh.
+func (c *Client) RevokeMember(ctx context.Context, member string) (Machine, error) {
+	var m Machine
+	f, err := c.fresh(ctx, wire.OpShareRevoke, map[string]string{"member": member})
+	if err == nil {
+		err = json.Unmarshal(f.Args, &m)
+	}
+	return m, err
+}
+
+// ShareAsk asks the owner of server.Vault for an environment of it, and returns
+// what both are to show. ShareWait must follow on the same Client.
+func (c *Client) ShareAsk(ctx context.Context, server Server) (DeviceRequest, error) {
+	var r DeviceRequest
+	s, err := c.any(ctx)
+	if err != nil {
+		return r, err
+	}
+	f, err := s.do(ctx, wire.OpShareAsk, server, nil, nil)
+	if err == nil {
+		err = json.Unmarshal(f.Args, &r)
+	}
+	return r, err
+}
+
+// ShareWait waits until the request was answered, and keeps what came under a
+// new password, which is typed, or comes from where Options say.
+func (c *Client) ShareWait(ctx context.Context) (Machine, error) {
+	var m Machine
+	s, err := c.any(ctx)
+	if err != nil {
+		return m, err
+	}
+	f, err := c.withPassword(ctx, s, wire.OpShareWait, nil)
 	if err == nil {
 		err = json.Unmarshal(f.Args, &m)
 	}

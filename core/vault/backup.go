@@ -26,6 +26,9 @@ const maxField = 64 << 20
 // needs neither password nor audit record: nothing is opened. To use it one
 // needs the backup's key, and the vault's password and Secret Key.
 func (v *Vault) Backup(ctx context.Context, w io.Writer, to seal.Lock) error {
+	if v.machine != nil {
+		return fmt.Errorf("back up vault: %w", ErrScope)
+	}
 	err := v.read(ctx, func() error {
 		enc, err := seal.EncryptBackup(w, to)
 		if err != nil {

@@ -250,8 +250,8 @@ func (v *Vault) Approve(ctx context.Context, password secret.Value, request *sea
 }
 
 func (v *Vault) approve(ctx context.Context, password secret.Value, request *seal.Request) ([]byte, error) {
-	if request.Vault != v.vault {
-		return nil, fmt.Errorf("a request to another vault: %w", ErrValue)
+	if request.Vault != v.vault || request.IsMember() {
+		return nil, fmt.Errorf("not a device's request to this vault: %w", ErrValue)
 	}
 	dev, by, err := v.authenticate(ctx, password)
 	if err != nil {

@@ -91,7 +91,7 @@ func (m *machine) ended(now time.Time) error {
 	if m == nil || m.key.NotAfter == 0 || uint64(now.UnixMilli()) < m.key.NotAfter {
 		return nil
 	}
-	return fmt.Errorf("machine key %q ended %s: %w", m.key.Name, time.UnixMilli(int64(m.key.NotAfter)).UTC().Format(time.DateTime), ErrExpired)
+	return fmt.Errorf("key %q ended %s: %w", m.key.Name, time.UnixMilli(int64(m.key.NotAfter)).UTC().Format(time.DateTime), ErrExpired)
 }
 
 // scope reports whether app/env is what the machine key is for; to a device
@@ -100,7 +100,7 @@ func (m *machine) scope(app, env string) error {
 	if m == nil || m.key.App == app && m.key.EnvName == env {
 		return nil
 	}
-	return fmt.Errorf("machine key %q reads %s/%s, and not %s/%s: %w", m.key.Name, m.key.App, m.key.EnvName, app, env, ErrScope)
+	return fmt.Errorf("key %q reads %s/%s, and not %s/%s: %w", m.key.Name, m.key.App, m.key.EnvName, app, env, ErrScope)
 }
 
 // loadMachine reads the newest state of the machine's environment: a manifest
@@ -178,8 +178,8 @@ func (v *Vault) known(m *seal.Manifest) bool {
 // groupState is newState of the machine's environment alone.
 func (v *Vault) groupState(head blob.Head, m *seal.Manifest, entries []blob.Entry) (*state, error) {
 	env, id := v.machine.key.Env, v.machine.id
-	if !slices.ContainsFunc(m.Machines, func(e seal.Entity) bool { return e.ID == id }) {
-		return nil, fmt.Errorf("machine key %q: %w", v.machine.key.Name, ErrRevoked)
+	if !slices.ContainsFunc(slices.Concat(m.Machines, m.Members), func(e seal.Entity) bool { return e.ID == id }) {
+		return nil, fmt.Errorf("key %q: %w", v.machine.key.Name, ErrRevoked)
 	}
 	s := emptyState(head, m)
 	var leaves []seal.Hash
@@ -219,7 +219,7 @@ func (v *Vault) openMachineEnv(ctx context.Context, e seal.Env) error {
 	}
 	k := blob.Key{Kind: seal.KindWrap, ID: seal.WrapID(v.vault, e.ID, v.machine.id), Version: uint64(e.Epoch)}
 	if _, ok := v.state.entries[k]; !ok {
-		return fmt.Errorf("machine key %q: %w", v.machine.key.Name, ErrRevoked)
+		return fmt.Errorf("key %q: %w", v.machine.key.Name, ErrRevoked)
 	}
 	data, err := v.fetch(ctx, []blob.Key{k})
 	if err != nil {

@@ -51,6 +51,9 @@ func (v *Vault) trySlots(ctx context.Context, s *state, secretKey []byte, passwo
 // authenticate checks a password that was given afresh. The caller wipes the
 // device and the slotKey's master.
 func (v *Vault) authenticate(ctx context.Context, password secret.Value) (*device, slotKey, error) {
+	if v.machine != nil {
+		return nil, slotKey{}, ErrScope
+	}
 	if err := v.refresh(ctx); err != nil {
 		return nil, slotKey{}, err
 	}

@@ -1,12 +1,12 @@
 package vault
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opaquevault/ov/core/blob"
@@ -68,6 +68,11 @@ func (v *Vault) NewMachine(ctx context.Context, o MachineOrder) (secret.Value, M
 }
 
 func (t *tx) addMachine(ctx context.Context, key *seal.MachineKey, holder *seal.Holder) (Machine, error) {
+	return t.addPrincipal(ctx, key, holder.Principal(), manifest.RoleMachine)
+}
+
+// addPrincipal lets p read the environment that key names.
+func (t *tx) addPrincipal(ctx context.Context, key *seal.MachineKey, p manifest.Principal, role manifest.Role) (Machine, error) {
 	k, err := t.env(key.App, key.EnvName, false)
 	if err != nil {
 		return Machine{}, err
@@ -76,12 +81,11 @@ func (t *tx) addMachine(ctx context.Context, key *seal.MachineKey, holder *seal.
 	if err != nil {
 		return Machine{}, err
 	}
-	if slices.ContainsFunc(r.Principals, func(p rosterPrincipal) bool { return p.Name == key.Name && p.Role == uint8(manifest.RoleMachine) }) {
+	if slices.ContainsFunc(r.Principals, func(p rosterPrincipal) bool { return p.Name == key.Name && p.Role == uint8(role) }) {
 		return Machine{}, ErrExists
 	}
 	key.Env = k.Env
-	p := holder.Principal()
-	p.Role, p.NotAfter, p.Envs, p.Created = manifest.RoleMachine, key.NotAfter, []seal.EnvID{k.Env}, t.now()
+	p.Role, p.NotAfter, p.Envs, p.Created = role, key.NotAfter, []seal.EnvID{k.Env}, t.now()
 	wrap, err := seal.SealWrap(&p, k)
 	if err != nil {
 		return Machine{}, err
@@ -91,7 +95,12 @@ func (t *tx) addMachine(ctx context.Context, key *seal.MachineKey, holder *seal.
 		return Machine{}, err
 	}
 	id := p.ID()
-	t.next.Machines = append(t.next.Machines, seal.Entity{ID: id, Sum: t.add(seal.KindPrincipal, seal.EnvID{}, id, 1, p.Encode())})
+	entity := seal.Entity{ID: id, Sum: t.add(seal.KindPrincipal, seal.EnvID{}, id, 1, p.Encode())}
+	if role == manifest.RoleMachine {
+		t.next.Machines = append(t.next.Machines, entity)
+	} else {
+		t.next.Members = append(t.next.Members, entity)
+	}
 	t.add(seal.KindWrap, k.Env, seal.WrapID(t.v.vault, k.Env, id), uint64(k.Epoch), wrap)
 	if policy != nil {
 		t.putEnvPolicy(k, policy.text, policy.version)
@@ -111,6 +120,15 @@ func (p rosterPrincipal) machine() Machine {
 
 // Machines returns the machine keys that are let in, in order of name.
 func (v *Vault) Machines(ctx context.Context) ([]Machine, error) {
+	return v.principals(ctx, func(m *seal.Manifest) []seal.Entity { return m.Machines })
+}
+
+// Members returns the people that environments are shared with, in order of name.
+func (v *Vault) Members(ctx context.Context) ([]Machine, error) {
+	return v.principals(ctx, func(m *seal.Manifest) []seal.Entity { return m.Members })
+}
+
+func (v *Vault) principals(ctx context.Context, which func(*seal.Manifest) []seal.Entity) ([]Machine, error) {
 	var out []Machine
 	err := v.read(ctx, func() error {
 		r, err := v.readRoster(ctx)
@@ -118,16 +136,16 @@ func (v *Vault) Machines(ctx context.Context) ([]Machine, error) {
 			return err
 		}
 		out = nil
-		for _, e := range v.state.manifest.Machines {
+		for _, e := range which(v.state.manifest) {
 			m := Machine{ID: hex.EncodeToString(e.ID[:])}
-			if i := slices.IndexFunc(r.Principals, func(p rosterPrincipal) bool { return p.ID == m.ID }); i >= 0 {
-				m = r.Principals[i].machine()
+			if named := r.principal(e.ID); named != nil {
+				m = named.machine()
 			}
 			out = append(out, m)
 		}
 		return nil
 	})
-	slices.SortFunc(out, func(a, b Machine) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
+	slices.SortFunc(out, func(a, b Machine) int { return strings.Compare(a.Name, b.Name) })
 	return out, err
 }
 
@@ -135,12 +153,22 @@ func (v *Vault) Machines(ctx context.Context) ([]Machine, error) {
 // environment gets a new key, under which everything of it is sealed anew.
 // before is asked once, with that environment.
 func (v *Vault) RevokeMachine(ctx context.Context, id string, before Before) error {
+	return v.revoke(ctx, "machine key", id, before, func(m *seal.Manifest) *[]seal.Entity { return &m.Machines })
+}
+
+// RevokeMember is RevokeMachine of a person that an environment is shared with.
+func (v *Vault) RevokeMember(ctx context.Context, id string, before Before) error {
+	return v.revoke(ctx, "member", id, before, func(m *seal.Manifest) *[]seal.Entity { return &m.Members })
+}
+
+func (v *Vault) revoke(ctx context.Context, what, id string, before Before, which func(*seal.Manifest) *[]seal.Entity) error {
 	err := v.alone(ctx, func(t *tx) error {
-		i := slices.IndexFunc(t.next.Machines, func(e seal.Entity) bool { return hex.EncodeToString(e.ID[:]) == id })
+		list := which(&t.next)
+		i := slices.IndexFunc(*list, func(e seal.Entity) bool { return hex.EncodeToString(e.ID[:]) == id })
 		if i < 0 {
 			return ErrNotFound
 		}
-		p, err := v.principal(ctx, t.next.Machines[i])
+		p, err := v.principal(ctx, (*list)[i])
 		if err != nil {
 			return err
 		}
@@ -148,7 +176,7 @@ func (v *Vault) RevokeMachine(ctx context.Context, id string, before Before) err
 		if err != nil {
 			return err
 		}
-		t.next.Machines = slices.Delete(t.next.Machines, i, i+1)
+		*list = slices.Delete(*list, i, i+1)
 		r.Principals = slices.DeleteFunc(r.Principals, func(p rosterPrincipal) bool { return p.ID == id })
 		for _, env := range p.Envs {
 			if err := t.renew(ctx, env, before); err != nil {
@@ -158,7 +186,7 @@ func (v *Vault) RevokeMachine(ctx context.Context, id string, before Before) err
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("revoke machine key %q: %w", id, err)
+		return fmt.Errorf("revoke %s %q: %w", what, id, err)
 	}
 	return nil
 }

@@ -13,6 +13,9 @@ const pushChunk = 500
 // Push copies the whole vault, as it is sealed, into to, which must be empty:
 // nothing is opened, and it stays the same vault.
 func (v *Vault) Push(ctx context.Context, to blob.Store) error {
+	if v.machine != nil {
+		return fmt.Errorf("push vault: %w", ErrScope)
+	}
 	err := v.read(ctx, func() error {
 		c := blob.Commit{Seq: v.state.head.Seq, Manifest: v.state.head.Manifest, Reset: v.state.manifest.Reset}
 		keys := make([]blob.Key, 0, len(v.state.entries))

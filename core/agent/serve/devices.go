@@ -51,7 +51,7 @@ func (s *Server) opRequests(ctx context.Context, _ *client, _ *wire.Frame) (answ
 	list, err := o.place.requests(ctx)
 	out := make([]agent.DeviceRequest, len(list))
 	for i, w := range list {
-		out[i] = agent.DeviceRequest{Name: oneLine(w.asks.Name), Words: w.asks.Words(), Expires: time.UnixMilli(w.Expires)}
+		out[i] = agent.DeviceRequest{Name: oneLine(w.asks.Name), Words: w.asks.Words(), Expires: time.UnixMilli(w.Expires), Member: w.asks.IsMember()}
 	}
 	return answer{args: out}, err
 }
@@ -85,7 +85,7 @@ func (s *Server) approveDevice(ctx context.Context, c *client, o *opened, p secr
 	if err != nil {
 		return agent.Device{}, err
 	}
-	i := slices.IndexFunc(list, func(w waiting) bool { return w.asks.Words() == words })
+	i := slices.IndexFunc(list, func(w waiting) bool { return w.asks.Words() == words && !w.asks.IsMember() })
 	if i < 0 {
 		return agent.Device{}, &agent.Error{Err: agent.ErrNotFound, Message: fmt.Sprintf("approve device: nobody with the words %s asks", clean(words)),
 			Advice: `"ov device list" shows who does; a request is kept for ten minutes`}

@@ -335,7 +335,7 @@ func (s *Server) opJoinWait(ctx context.Context, _ *client, _ *wire.Frame) (answ
 		return answer{}, fmt.Errorf("join: %w: nothing was asked for", agent.ErrUsage)
 	}
 	defer a.Wipe()
-	reply, err := s.awaitReply(ctx, a)
+	reply, err := s.awaitReply(ctx, a.remote, a.Newcomer(), a.id)
 	if err != nil {
 		return answer{}, err
 	}
@@ -357,8 +357,8 @@ func (s *Server) opJoinWait(ctx context.Context, _ *client, _ *wire.Frame) (answ
 	return answer{args: a.remote.status()}, s.seed(ctx, own, seq)
 }
 
-func (s *Server) awaitReply(ctx context.Context, a *admission) ([]byte, error) {
-	st, err := a.remote.connect(signerOf(a.Newcomer()))
+func (s *Server) awaitReply(ctx context.Context, r *remoteFile, as vault.Signer, id string) ([]byte, error) {
+	st, err := r.connect(signerOf(as))
 	if err != nil {
 		return nil, err
 	}
@@ -366,7 +366,7 @@ func (s *Server) awaitReply(ctx context.Context, a *admission) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	for {
-		reply, err := st.TakeReply(ctx, a.id)
+		reply, err := st.TakeReply(ctx, id)
 		if !errors.Is(err, blob.ErrNotFound) && !offline(err) {
 			return reply, err
 		}

@@ -85,6 +85,9 @@ func writeLine(f *os.File, v secret.Value) error {
 	return err
 }
 
+// plainOf is what a value is, to be sealed.
+func plainOf(v secret.Value) []byte { return v.Reveal() }
+
 // secretKeyIn finds the Secret Key in a recovery kit, or returns all of a text
 // that is no kit.
 func secretKeyIn(kit secret.Value) secret.Value {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/agent/serve/lockmem"
 	"github.com/opaquevault/ov/core/agent/wire"
 	"github.com/opaquevault/ov/core/audit"
 	"github.com/opaquevault/ov/core/secret"
@@ -101,7 +102,7 @@ func (s *Server) unlockMachine(ctx context.Context, c *client, f *os.File) error
 	}
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
-	o, err := s.openMachine(ctx, key)
+	o, err := s.openMachine(ctx, key, &s.mem)
 	if err != nil {
 		key.Wipe()
 		return err
@@ -115,25 +116,25 @@ func (s *Server) unlockMachine(ctx context.Context, c *client, f *os.File) error
 
 // openMachine opens the vault where the key says that it is: on its server, or
 // in this home. What is done is on record in this home all the same.
-func (s *Server) openMachine(ctx context.Context, key *vault.MachineKey) (*opened, error) {
+func (s *Server) openMachine(ctx context.Context, key *vault.MachineKey, mem *lockmem.Arena) (*opened, error) {
 	store, err := s.machinePlace(key)
 	if err != nil {
 		return nil, err
 	}
-	v, err := key.Open(ctx, store, vault.Options{Alloc: s.mem.Alloc})
+	v, err := key.Open(ctx, store, vault.Options{Alloc: mem.Alloc})
 	if err != nil {
 		store.Close()
-		s.mem.Wipe()
+		mem.Wipe()
 		return nil, err
 	}
 	dir := filepath.Join(s.c.Home, "machines", v.Device(), "audit")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		v.Close()
 		store.Close()
-		s.mem.Wipe()
+		mem.Wipe()
 		return nil, fmt.Errorf("%w: %w", audit.ErrAudit, err)
 	}
-	return s.logged(v, store, dir, &s.mem)
+	return s.logged(v, store, dir, mem)
 }
 
 func (s *Server) machinePlace(key *vault.MachineKey) (*place, error) {
@@ -150,6 +151,9 @@ func (s *Server) machinePlace(key *vault.MachineKey) (*place, error) {
 	// A home that knows this server knows its certificate, too.
 	if known, err := readRemote(s.c.Home); err == nil && known != nil && known.URL == url {
 		r.CA = known.CA
+	}
+	if m, err := s.readMember(); err == nil && r.CA == "" {
+		r.CA = m.CA
 	}
 	if path := filepath.Join(s.c.Home, "server-ca.pem"); r.CA == "" {
 		if pem, err := os.ReadFile(path); err == nil {

@@ -87,6 +87,11 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpMachineNew:    s.opMachineNew,
 		wire.OpMachines:      s.opMachines,
 		wire.OpMachineRevoke: s.opMachineRevoke,
+		wire.OpShareAsk:      s.opShareAsk,
+		wire.OpShareWait:     s.opShareWait,
+		wire.OpShare:         s.opShare,
+		wire.OpMembers:       s.opMembers,
+		wire.OpShareRevoke:   s.opShareRevoke,
 		wire.OpLocksShow:     s.opLocksShow,
 		wire.OpLocksRecord:   s.opLocksRecord,
 	}

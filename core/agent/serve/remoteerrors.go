@@ -42,7 +42,7 @@ func remoteMeanings() []meaning {
 		{httpblob.ErrServer, agent.ErrUnavailable, "is that an ov-server?"},
 		{vault.ErrRevoked, agent.ErrDenied, `another device lets this one in again: "ov vault destroy" here, then "ov vault join"; a machine key is made anew with "ov auth derive-machine-key"`},
 		{vault.ErrExpired, agent.ErrDenied, `"ov auth derive-machine-key" on a device makes another one`},
-		{vault.ErrScope, agent.ErrDenied, "a key for another environment is another key"},
+		{vault.ErrScope, agent.ErrDenied, "such a key, or a home that reads a shared environment, gives commands the secrets of that one environment"},
 		{vault.ErrReadOnly, agent.ErrDenied, "store it from a device of the vault"},
 		{seal.ErrMachineKey, agent.ErrUsage, `a machine key is one line that begins with ovmk1_: "ov auth derive-machine-key" writes it`},
 		{blob.ErrEmpty, agent.ErrNoVault, "is it the right server?"},

@@ -55,17 +55,23 @@ func (r *remoteFile) write(home string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(home, "."+remoteName+"-*")
+	return replaceFile(home, remoteName, append(b, '\n'))
+}
+
+// replaceFile writes a file of home, 0600, so that after a crash the old or the
+// new one is there, whole.
+func replaceFile(home, name string, b []byte) error {
+	f, err := os.CreateTemp(home, "."+name+"-*")
 	if err != nil {
-		return &agent.Error{Err: agent.ErrStorage, Message: "note which server the vault is on: " + err.Error()}
+		return &agent.Error{Err: agent.ErrStorage, Message: "write " + name + ": " + err.Error()}
 	}
 	defer os.Remove(f.Name())
-	_, err = f.Write(append(b, '\n'))
+	_, err = f.Write(b)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), filepath.Join(home, remoteName))
+		err = os.Rename(f.Name(), filepath.Join(home, name))
 	}
 	if err != nil {
-		return &agent.Error{Err: agent.ErrStorage, Message: "note which server the vault is on: " + err.Error()}
+		return &agent.Error{Err: agent.ErrStorage, Message: "write " + name + ": " + err.Error()}
 	}
 	return nil
 }
@@ -73,7 +79,7 @@ func (r *remoteFile) write(home string) error {
 // forgetRemote removes what says that there is a server.
 func forgetRemote(home string) error {
 	var errs []error
-	for _, name := range []string{remoteName, syncedName} {
+	for _, name := range []string{remoteName, syncedName, memberName} {
 		if err := os.Remove(filepath.Join(home, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}

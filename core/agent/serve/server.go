@@ -83,6 +83,7 @@ type Server struct {
 	pages   map[string]*page.Page // by id, until somebody has waited for them
 	// admission is this machine's own request to be let in; pagesMu is over it.
 	admission *admission
+	asking    *asking // for an environment, likewise
 
 	clientsMu sync.Mutex
 	clients   map[*client]bool
@@ -213,5 +214,5 @@ func (s *Server) hasStore() bool {
 // hasVault reports whether the home holds a vault, or what is left of one.
 func (s *Server) hasVault() bool {
 	_, err := os.Lstat(filepath.Join(s.c.Home, "device"))
-	return err == nil || s.hasStore()
+	return err == nil || s.hasStore() || s.hasMember()
 }

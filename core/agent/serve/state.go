@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -125,6 +126,9 @@ func (s *Server) setLease(t agent.TTLs) {
 
 // openVault opens store, vault and audit log; nothing stays open on an error.
 func (s *Server) openVault(ctx context.Context, password secret.Value, mem *lockmem.Arena) (*opened, error) {
+	if _, err := os.Lstat(filepath.Join(s.c.Home, "device")); err != nil && s.hasMember() {
+		return s.openMember(ctx, password, mem)
+	}
 	o, err := s.openCopy(ctx, password, mem)
 	if err != nil {
 		return nil, err

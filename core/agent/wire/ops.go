@@ -77,6 +77,11 @@ const (
 	OpMachineNew    = "machine_new" // the agent writes the key to a descriptor
 	OpMachines      = "machines"
 	OpMachineRevoke = "machine_revoke"
+	OpShareAsk      = "share_ask"  // asks a vault's owner for an environment
+	OpShareWait     = "share_wait" // until there is an answer
+	OpShare         = "share"
+	OpMembers       = "members"
+	OpShareRevoke   = "share_revoke"
 	OpLocksShow     = "locks_show"   // which third-party scanners are recorded
 	OpLocksRecord   = "locks_record" // needs the password
 )
