@@ -73,6 +73,20 @@ func TestGuessByFragments(t *testing.T) {
 	}
 }
 
+// TestGuessInView: a guess that stands in the view alone, in other letters or with
+// something between them, is counted as a fragment as well.
+func TestGuessInView(t *testing.T) {
+	w := NewWriter(io.Discard, setFor(t, token, Options{}), nil)
+	guess := token[4:22]
+	for _, g := range []string{strings.ToUpper(guess), strings.ToLower(guess), strings.Join(strings.Split(guess, ""), " "), guess[:9] + "|" + guess[9:]} {
+		fmt.Fprintf(w, "is it %s?\n", g)
+	}
+	w.Close()
+	if c := w.Counts(); len(c) != 1 || c[0] != (Count{Name: "A", Lane: Fragments, N: 4}) {
+		t.Errorf("counts %v, want 4 fragments", c)
+	}
+}
+
 // TestEverySlice masks every 12 bytes of a random value of 32 characters, in each
 // of its forms of which fragments count.
 func TestEverySlice(t *testing.T) {

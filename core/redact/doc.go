@@ -27,15 +27,16 @@
 //     that is there, so all of a longer piece, and nothing beside it. No window
 //     begins with white space.
 //   - Squeezed: a form or a window stands in the squeezed view: the letters and
-//     digits of the stream, capitals as small letters, without the escape sequences
-//     of a terminal. Windows are a third longer than in the stream. The mask goes
-//     from the first byte to the last, with what stands between. No more than 256
-//     bytes may be left out between two bytes that belong together. An occurrence
-//     starts where its first piece, up to the first byte that is left out, has 4
-//     bytes; a shorter one must be a word of its own, and neither the end of a
-//     label or prompt nor one of two that a sign joins, as in y/n. Without this rule
-//     the last letter of each line would be held back, for the next line might go on
-//     with a secret. The rule in full is at opens, in start.go.
+//     digits of the stream, capitals as small letters, without the escape
+//     sequences of a terminal. Windows are a third longer than in the stream, and
+//     count as fragments: what is guessed in capitals or with spaces is a guess.
+//     The mask goes from the first byte to the last, with what stands between. No
+//     more than 256 bytes may be left out between two bytes that belong together.
+//     An occurrence starts where its first piece, up to the first byte that is left
+//     out, has 4 bytes; a shorter one must be a word of its own, and neither the end
+//     of a label or prompt nor one of two that a sign joins, as in y/n. Without this
+//     rule the last letter of each line would be held back, for the next line might
+//     go on with a secret. The rule in full is at opens, in start.go.
 //
 // A range is named by what starts it: a whole form before a window, the longest
 // form, then the first lane, then the first needle; windows of the stream come

@@ -96,7 +96,7 @@ func (c *collector) collect(needle int, value []byte) {
 		squeezed := src.Squeezed()
 		if lanes&Fragments != 0 {
 			least := viewFragment(c.options.MinFragment)
-			c.view.cut(needle, Squeezed, squeezed, least)
+			c.view.cut(needle, Fragments, squeezed, least)
 			squeezed = slices.DeleteFunc(squeezed, func(f encode.Form) bool { return f.Covered(least) })
 		}
 		c.view.add(needle, Squeezed, squeezed)
