@@ -82,3 +82,45 @@ func TestInstall(t *testing.T) {
 		}
 	}
 }
+
+// TestDoctorElsewhere: a credential in an argument, a header, an address, or in
+// an entry of an older form is found too; what no edit can move is left to the
+// person, and the file as it is.
+func TestDoctorElsewhere(t *testing.T) {
+	w := newWorld(t)
+	files := map[string]string{
+		".cursor/mcp.json": `{"mcpServers": {
+  "args": {"command": "x", "args": ["-y", "--token", "` + token + `"]},
+  "http": {"url": "https://example.com/mcp", "headers": {"Authorization": "Bearer ` + token + `", "X-Plain": "1"}},
+  "address": {"url": "https://user:k8d7Fh2pQz9mWx4T@example.com/mcp"},
+  "fine": {"command": "y", "args": ["--verbose", "serve"], "env": {"DEBUG": "1"}}}}`,
+		".config/zed/settings.json": `{"context_servers": {"old": {"command": {"path": "x", "args": [], "env": {"API_TOKEN": "` + token + `"}}}}}`,
+	}
+	for name, text := range files {
+		path := filepath.Join(w.home, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, errs, code := w.run("", nil, "mcp", "doctor")
+	for _, want := range []string{`server "args": args[2], token holds`, `server "http": headers, Authorization holds`, `server "address": address, url holds`, `server "old": API_TOKEN holds`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("doctor does not say %s:\n%s", want, out)
+		}
+	}
+	if code != 1 || strings.Count(out, "\n") != 4 || strings.Contains(out+errs, token) {
+		t.Errorf("doctor: %d\n%s%s", code, out, errs)
+	}
+	_, errs, code = w.run("", nil, "mcp", "doctor", "--fix", "--yes")
+	if code != 1 || strings.Count(errs, "yourself") != 4 || strings.Contains(errs, token) {
+		t.Errorf("doctor --fix: %d\n%s", code, errs)
+	}
+	for name, text := range files {
+		if b, err := os.ReadFile(filepath.Join(w.home, name)); err != nil || string(b) != text {
+			t.Errorf("%s is now %s (%v)", name, b, err)
+		}
+	}
+}

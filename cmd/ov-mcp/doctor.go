@@ -30,7 +30,9 @@ type finding struct {
 	client   clients.Client
 	file     string
 	server   clients.Entry
-	variable string
+	variable string // or where else it stands
+	value    string
+	fixed    bool // it is no variable: a person has to move it
 }
 
 // doctor is `ov mcp doctor`: it finds credentials in the configurations of MCP
@@ -56,7 +58,7 @@ func doctor(o config.Options, home string, args []string) error {
 		return err
 	}
 	for _, f := range found {
-		fmt.Printf("%s: server %q: %s holds a credential (%d characters)\n", f.file, f.server.Name, f.variable, len(f.server.Env[f.variable]))
+		fmt.Printf("%s: server %q: %s holds a credential (%d characters)\n", f.file, f.server.Name, f.variable, len(f.value))
 	}
 	switch {
 	case len(found) == 0:
@@ -76,13 +78,22 @@ func doctor(o config.Options, home string, args []string) error {
 		return err
 	}
 	defer v.Close()
+	left := 0
 	for _, f := range found {
+		if f.fixed {
+			fmt.Fprintf(os.Stderr, "ov: %s: move %s of %q yourself: store it with \"ov secret set\", and let the server take it from its environment\n", f.file, f.variable, f.server.Name)
+			left++
+			continue
+		}
 		if !*yes && !confirm(fmt.Sprintf("Move %s of %q into the vault?", f.variable, f.server.Name)) {
 			continue
 		}
 		if err := f.move(v, cfg.Context()); err != nil {
 			return err
 		}
+	}
+	if left > 0 {
+		return errFound
 	}
 	return nil
 }
@@ -117,7 +128,13 @@ func examine(places clients.Places) ([]finding, error) {
 		for _, s := range servers {
 			for name, value := range s.Env {
 				if !strings.HasPrefix(value, wrap.Scheme) && credential(set, name, value) {
-					all = append(all, finding{c, file, s, name})
+					all = append(all, finding{c, file, s, name, value, false})
+				}
+			}
+			for where, value := range s.Fixed {
+				_, name, _ := strings.Cut(where, ", ")
+				if !strings.HasPrefix(value, wrap.Scheme) && credential(set, name, value) {
+					all = append(all, finding{c, file, s, where, value, true})
 				}
 			}
 		}
@@ -141,7 +158,7 @@ func credential(set *redact.Set, name, value string) bool {
 // the file cannot be written nothing is lost.
 func (f finding) move(v *agent.Client, context secret.Ref) error {
 	ref := secret.Ref{App: context.App, Env: context.Env, Name: f.variable}
-	value := secret.New([]byte(f.server.Env[f.variable]))
+	value := secret.New([]byte(f.value))
 	defer value.Wipe()
 	err := put(v, ref, value)
 	if errors.Is(err, agent.ErrExists) { // another server's variable of this name
@@ -179,7 +196,7 @@ func (f finding) move(v *agent.Client, context secret.Ref) error {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "ov: stored %s; %s starts %q through ov now\n", ref, f.client.Title, f.server.Name)
-	fmt.Fprintf(os.Stderr, "ov: hint: %s still holds the value; delete it when all works\n", f.file+clients.Backup)
+	fmt.Fprintf(os.Stderr, "ov: hint: %s still holds the value; delete it when all works\n", clients.BackupOf(f.file))
 	return nil
 }
 
@@ -203,7 +220,7 @@ func undoAll(places clients.Places) error {
 	n := 0
 	for _, c := range clients.All() {
 		file := c.File(places)
-		backup, err := clients.Read(file + clients.Backup)
+		backup, err := clients.Read(clients.BackupOf(file))
 		if err != nil || backup == nil {
 			continue
 		}

@@ -180,9 +180,15 @@ type Entry struct {
 	Command string
 	Args    []string
 	Env     map[string]string
+	// Fixed are texts elsewhere that a credential may stand in, by where: an
+	// argument, a header, an address. Nothing but a person can move these.
+	Fixed map[string]string
+	// Nested says that command is an object that holds the rest, as in older
+	// configurations of Zed.
+	Nested bool
 }
 
-// Servers returns the entries of a configuration that start a program.
+// Servers returns the entries of a configuration.
 func (c Client) Servers(doc []byte) ([]Entry, error) {
 	if len(doc) == 0 {
 		return nil, nil
@@ -195,23 +201,51 @@ func (c Client) Servers(doc []byte) ([]Entry, error) {
 	var all []Entry
 	for name, raw := range servers {
 		m, _ := raw.(map[string]any)
-		e := Entry{Name: name, Env: map[string]string{}}
-		e.Command, _ = m["command"].(string)
-		args, _ := m["args"].([]any)
-		for _, a := range args {
-			s, _ := a.(string)
-			e.Args = append(e.Args, s)
-		}
-		env, _ := m["env"].(map[string]any)
-		for k, v := range env {
-			e.Env[k], _ = v.(string)
-		}
-		if e.Command != "" {
+		if e := entryOf(name, m); e.Command != "" || len(e.Fixed) > 0 {
 			all = append(all, e)
 		}
 	}
 	slices.SortFunc(all, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
+}
+
+// entryOf reads one entry.
+func entryOf(name string, m map[string]any) Entry {
+	e := Entry{Name: name, Env: map[string]string{}, Fixed: map[string]string{}}
+	if inner, ok := m["command"].(map[string]any); ok {
+		m, e.Nested = inner, true
+		e.Command, _ = m["path"].(string)
+	} else {
+		e.Command, _ = m["command"].(string)
+	}
+	args, _ := m["args"].([]any)
+	option := "argument"
+	for i, a := range args {
+		s, _ := a.(string)
+		e.Args = append(e.Args, s)
+		e.Fixed[fmt.Sprintf("args[%d], %s", i, option)] = s
+		if option = "argument"; strings.HasPrefix(s, "-") {
+			option = strings.TrimLeft(s, "-")
+		}
+	}
+	env, _ := m["env"].(map[string]any)
+	for k, v := range env {
+		e.Env[k], _ = v.(string)
+	}
+	for _, group := range []string{"headers", "http_headers"} {
+		headers, _ := m[group].(map[string]any)
+		for k, v := range headers {
+			if s, ok := v.(string); ok {
+				e.Fixed[group+", "+k] = s
+			}
+		}
+	}
+	for _, address := range []string{"url", "httpUrl", "serverUrl"} {
+		if s, ok := m[address].(string); ok {
+			e.Fixed["address, "+address] = s
+		}
+	}
+	return e
 }
 
 func (c Client) decode(doc []byte) (v map[string]any, err error) {
@@ -231,7 +265,7 @@ var ErrByHand = errors.New("this kind of file has to be edited by hand")
 // Wrap makes an entry start through `ov mcp wrap`, with references in place of
 // the values of some variables; all else stays as it is.
 func (c Client) Wrap(doc []byte, e Entry, ov string, refs map[string]string) ([]byte, error) {
-	if c.toml {
+	if c.toml || e.Nested {
 		return nil, ErrByHand
 	}
 	at := append(c.path[:len(c.path):len(c.path)], e.Name)
