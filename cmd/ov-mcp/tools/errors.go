@@ -48,6 +48,9 @@ func explain(err error) fault {
 	if n := (needsValue{}); errors.As(err, &n) {
 		return n.fault
 	}
+	if u := (unconfirmed{}); errors.As(err, &u) {
+		return u.fault
+	}
 	for _, row := range []struct {
 		is         error
 		code, hint string
