@@ -293,3 +293,24 @@ func TestHomeIsGone(t *testing.T) {
 		}
 	}
 }
+
+// Attack: the machine sleeps past the lease, and the vault is unlocked again
+// before anybody has looked at the clock: what was approved is void all the same,
+// also when the clock was set back.
+func TestAttackApprovalOutlivesTheLease(t *testing.T) {
+	for _, by := range []time.Duration{DefaultIdle + time.Minute, DefaultHard + time.Minute, -time.Hour} {
+		r := prodRig(t)
+		cli := r.client(t, noPassword)
+		_, err := cli.Grant(t.Context(), runOf(prod("KEY")))
+		if err := r.allows(t, agent.PendingID(err)); err != nil {
+			t.Fatal(err)
+		}
+		r.wants(t, cli, runOf(prod("KEY")), nil)
+		r.clock.advance(by)
+		r.wants(t, cli, runOf(prod("KEY")), agent.ErrLocked)
+		if err := r.client(t).Unlock(t.Context(), agent.TTLs{}); err != nil {
+			t.Fatal(err)
+		}
+		r.wants(t, r.client(t, noPassword), runOf(prod("KEY")), agent.ErrApproval)
+	}
+}

@@ -85,6 +85,9 @@ func (s *Server) unlock(ctx context.Context, password secret.Value, t agent.TTLs
 			return err
 		}
 		check.close(false)
+		if s.leaseOver() { // the machine slept: it counts as locked, and no approval outlives that
+			s.gate.forget()
+		}
 		s.setLease(t)
 		return nil
 	}
@@ -228,14 +231,18 @@ func (s *Server) watch() {
 
 // expire locks if the lease is over.
 func (s *Server) expire() {
-	s.state.leaseMu.Lock()
-	over := s.state.lease.over(s.c.Now())
-	s.state.leaseMu.Unlock()
-	if !over {
+	if !s.leaseOver() {
 		s.watch()
 		return
 	}
 	s.lock()
+}
+
+// leaseOver reports whether the keys should be gone by now.
+func (s *Server) leaseOver() bool {
+	s.state.leaseMu.Lock()
+	defer s.state.leaseMu.Unlock()
+	return s.state.lease.over(s.c.Now())
 }
 
 // lock forgets the keys and replaces the process.
