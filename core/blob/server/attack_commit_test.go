@@ -58,6 +58,45 @@ func model() porcupine.Model {
 	}
 }
 
+// A history is what all devices did, in the order in which they came to know.
+type history struct {
+	mu     sync.Mutex
+	begin  time.Time
+	events []porcupine.Operation
+	made   int // commits
+}
+
+func (s *history) now() int64 { return time.Since(s.begin).Nanoseconds() }
+
+func (s *history) note(client int, in input, call int64, out output) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, porcupine.Operation{ClientId: client, Input: in, Call: call, Output: out, Return: s.now()})
+	if out.ok {
+		s.made++
+	}
+}
+
+// live reads the head and commits on it, once.
+func (s *history) live(t *testing.T, client int, w *servertest.Signed, put blob.Record) error {
+	call := s.now()
+	h, err := w.Store.Head(t.Context())
+	if err != nil {
+		return err
+	}
+	s.note(client, input{}, call, output{seq: h.Seq, sum: manifest.Chain(h.Manifest)})
+	c, err := w.On(h, put)
+	if err != nil {
+		return err
+	}
+	call = s.now()
+	if err = w.Store.Commit(t.Context(), c); err != nil && !errors.Is(err, blob.ErrConflict) {
+		return err
+	}
+	s.note(client, input{write: true, base: c.Base, seq: c.Seq, sum: manifest.Chain(c.Manifest)}, call, output{ok: err == nil})
+	return nil
+}
+
 // 18: 16 devices, each with its own client, over two replicas; every history of
 // commits and reads that comes out must be one that a single head could give.
 func TestAttack18Linearizable(t *testing.T) {
@@ -89,15 +128,8 @@ func TestAttack18Linearizable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var mu sync.Mutex
-		var events []porcupine.Operation
-		begin := time.Now()
-		note := func(client int, in input, call int64, out output) {
-			mu.Lock()
-			defer mu.Unlock()
-			events = append(events, porcupine.Operation{ClientId: client, Input: in, Call: call, Output: out, Return: time.Since(begin).Nanoseconds()})
-		}
-		note(0, input{write: true, base: 0, seq: start.Seq, sum: manifest.Chain(start.Manifest)}, 0, output{ok: true})
+		story := &history{begin: time.Now()}
+		story.note(0, input{write: true, base: 0, seq: start.Seq, sum: manifest.Chain(start.Manifest)}, 0, output{ok: true})
 		var wg sync.WaitGroup
 		for n, dev := range all {
 			rig := rigs[n%2]
@@ -106,36 +138,15 @@ func TestAttack18Linearizable(t *testing.T) {
 			st := servertest.Open(t, o)
 			wg.Go(func() {
 				for i := range writes {
-					call := time.Since(begin).Nanoseconds()
-					h, err := st.Head(t.Context())
-					if err != nil {
+					if err := story.live(t, n, servertest.NewSigned(st, id, dev), blobtest.Record(1000*n+i, 1)); err != nil {
 						t.Error(err)
 						return
 					}
-					note(n, input{}, call, output{seq: h.Seq, sum: manifest.Chain(h.Manifest)})
-					w := servertest.NewSigned(st, id, dev)
-					c, err := w.On(h, blobtest.Record(1000*n+i, 1))
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					call = time.Since(begin).Nanoseconds()
-					err = st.Commit(t.Context(), c)
-					if err != nil && !errors.Is(err, blob.ErrConflict) {
-						t.Error(err)
-						return
-					}
-					note(n, input{write: true, base: c.Base, seq: c.Seq, sum: manifest.Chain(c.Manifest)}, call, output{ok: err == nil})
 				}
 			})
 		}
 		wg.Wait()
-		made := 0
-		for _, e := range events {
-			if e.Output.(output).ok {
-				made++
-			}
-		}
+		events, made := story.events, story.made
 		if res := porcupine.CheckOperationsTimeout(model(), events, 10*time.Minute); res != porcupine.Ok {
 			t.Errorf("%d events: %s", len(events), res)
 		}

@@ -219,6 +219,23 @@ type asChannel struct{ realvault.Signer }
 
 func (s asChannel) Key() channel.KeyID { return channel.Device([16]byte(s.ID)) }
 
+// look fails for each canary that is found in one of the places.
+func look(t *testing.T, places map[string][]byte, canaries ...[]byte) {
+	t.Helper()
+	for place, b := range places {
+		if len(b) < 1000 {
+			t.Errorf("%s: %d bytes only", place, len(b))
+		}
+		for _, c := range canaries {
+			for _, form := range append(spellings(c), bytes.ToLower(c)) {
+				if bytes.Contains(b, form) {
+					t.Errorf("%s holds %q", place, form)
+				}
+			}
+		}
+	}
+}
+
 // 10, at the server: canaries in app, environment, name, value, tag and password
 // of 200 operations; none in its database, its WAL, its log, its metrics, or what
 // went over the wire.
@@ -285,19 +302,7 @@ func TestAttack10Canary(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	look := [][]byte{[]byte("CANARY"), []byte("canary-app"), []byte("canary-env"), kit.Key.Reveal()}
-	for place, b := range places {
-		if len(b) < 1000 {
-			t.Errorf("%s: %d bytes only", place, len(b))
-		}
-		for _, c := range look {
-			for _, form := range append(spellings(c), bytes.ToLower(c)) {
-				if bytes.Contains(b, form) {
-					t.Errorf("%s holds %q", place, form)
-				}
-			}
-		}
-	}
+	look(t, places, []byte("CANARY"), []byte("canary-app"), []byte("canary-env"), kit.Key.Reveal())
 	// Nor do the ids that a server has to know get into what is written about it.
 	for _, place := range []string{"log", "metrics"} {
 		for _, id := range [][]byte{m.Vault[:], m.Signer[:], m.Slots[0].ID[:]} {

@@ -25,7 +25,7 @@ const (
 	requestLife = 10 * time.Minute
 )
 
-// stored is a request's note: LP(key id, body).
+// storedRequest is a request's note: LP(key id, body).
 func storedRequest(key channel.KeyID, body []byte) []byte { return lp.Join([]byte(key.String()), body) }
 
 func readRequest(n depot.Note) wire.Request {

@@ -18,6 +18,35 @@ import (
 	"github.com/opaquevault/ov/core/blob/server/servertest"
 )
 
+// writeOn commits until stop, whatever becomes of the database meanwhile. At the
+// end the head has as many commits as were acknowledged, and those whose answer
+// never came.
+func writeOn(t *testing.T, v *vault, st *httpblob.Store, stop *atomic.Bool, acked, offline *atomic.Int64) {
+	n := 0
+	for i := 0; !stop.Load(); i++ {
+		h, err := st.Head(t.Context())
+		if err == nil {
+			var c blob.Commit
+			if c, err = v.On(h, blobtest.Record(100+i, 1)); err == nil {
+				err = st.Commit(t.Context(), c)
+			}
+		}
+		switch {
+		case err == nil:
+			n++
+			acked.Add(1)
+		case errors.Is(err, httpblob.ErrOffline):
+			offline.Add(1)
+		default:
+			t.Error(err)
+			return
+		}
+	}
+	if h, err := st.Head(t.Context()); err != nil || h.Seq < uint64(n+1) {
+		t.Errorf("head %d, %v, after %d acknowledged commits", h.Seq, err, n)
+	}
+}
+
 // PostgreSQL is stopped as by a crash, and started again, while devices write.
 // Clients hear 503 with Retry-After, or nothing at all; what was acknowledged is
 // there, once.
@@ -45,33 +74,7 @@ func TestAttack19DatabaseRestart(t *testing.T) {
 		o.ServerKey = nil
 		st := servertest.Open(t, o)
 		vaults = append(vaults, v)
-		wg.Go(func() {
-			n := 0
-			for i := 0; !stop.Load(); i++ {
-				h, err := st.Head(t.Context())
-				if err == nil {
-					var c blob.Commit
-					if c, err = v.On(h, blobtest.Record(100+i, 1)); err == nil {
-						err = st.Commit(t.Context(), c)
-					}
-				}
-				switch {
-				case err == nil:
-					n++
-					acked.Add(1)
-				case errors.Is(err, httpblob.ErrOffline):
-					offline.Add(1)
-				default:
-					t.Error(err)
-					return
-				}
-			}
-			// The head has as many commits as were acknowledged, and those whose answer
-			// never came.
-			if h, err := st.Head(t.Context()); err != nil || h.Seq < uint64(n+1) {
-				t.Errorf("head %d, %v, after %d acknowledged commits", h.Seq, err, n)
-			}
-		})
+		wg.Go(func() { writeOn(t, v, st, &stop, &acked, &offline) })
 	}
 	progress := func() {
 		t.Helper()

@@ -18,7 +18,7 @@ import (
 // device to compare.
 const maxCheckpoint = 4 << 10
 
-// A stored checkpoint is size[8] note.
+// storedCheckpoint is a checkpoint's note: size[8] note.
 func storedCheckpoint(c wire.Checkpoint) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, c.Size), c.Note...)
 }
