@@ -155,10 +155,10 @@ func (r *Runs) begins(x []byte) bool {
 }
 
 // sprouts looks for a window that begins with x and is longer, through the seeds
-// of its first gram. What may begin with one byte does.
+// of its first gram. What may begin with one byte or two does.
 func (r *Runs) sprouts(x []byte) bool {
 	if len(x) < r.gram {
-		return len(x) == 1 || r.begins(x)
+		return len(x) <= 2 || r.begins(x)
 	}
 	h := r.hash(x, 0)
 	if !r.has(h) {
