@@ -50,22 +50,30 @@ func (s *Stream) account(rule int) *account {
 	return &s.accounts[rule]
 }
 
-// drown masks what a keyword could, unjudged.
+// drown masks what a keyword could, unjudged: as far as its scanner would see, and
+// on from there as an open span goes on.
 func (s *Stream) drown(c candidate, b []byte, final bool) {
 	e := &s.set.rules[c.rule]
 	a := s.account(c.rule)
 	a.debt, a.at = a.earn(e, c.at), max(a.at, c.at)
 	end := c.at + int64(e.Need)
-	if final {
-		end = min(end, s.base+int64(len(b)))
+	f := s.flooded(c)
+	if f == nil {
+		s.insert(finding{start: c.from, end: end, rule: c.rule, label: Flooded})
+		f = s.flooded(c)
 	}
+	f.end, f.limit = max(f.end, end), max(f.limit, end+int64(e.Max))
+	f.wait, f.state, f.open = f.end, 0, e.Swallow != nil || e.Follow != nil
+	s.extend(f, b, final)
+}
+
+// flooded returns the finding of a flood that a keyword is in.
+func (s *Stream) flooded(c candidate) *finding {
 	for i := len(s.found) - 1; i >= 0; i-- {
 		f := &s.found[i]
-		if f.start > c.from || f.rule != c.rule || f.label != Flooded || f.end < c.from {
-			continue
+		if f.start <= c.from && f.rule == c.rule && f.label == Flooded && f.end >= c.from {
+			return f
 		}
-		f.end, f.limit = max(f.end, end), max(f.limit, f.end)
-		return
 	}
-	s.insert(finding{start: c.from, end: end, limit: end, rule: c.rule, label: Flooded})
+	return nil
 }

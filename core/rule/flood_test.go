@@ -121,6 +121,33 @@ func TestFrugalIsNotFlooded(t *testing.T) {
 	}
 }
 
+// TestFloodLeavesNothing: a token at the end of a flood, longer than what its
+// scanner would see, is masked to its end.
+func TestFloodLeavesNothing(t *testing.T) {
+	shown := 0
+	dashed := func(c byte) bool { return alnum(c) }
+	for name, r := range map[string]scan.Rule{
+		"swallowed": {ID: "g", Keywords: []string{"key"}, Need: 600, Max: 20_000, Swallow: dashed},
+		"followed":  {ID: "g", Keywords: []string{"key"}, Need: 600, Max: 20_000, Follow: lines},
+	} {
+		set := flood(t, greedy{[]scan.Rule{r}, &shown})
+		in := strings.Repeat("key.", 4000) + "key" + strings.Repeat("x", 5000) + ". and so on"
+		if name == "followed" {
+			in = strings.Repeat("key.", 4000) + "key" + strings.Repeat("=xxxxxx\n", 700) + ". and so on"
+			in = in[:len(in)-len(". and so on")-700*8] + strings.Repeat("y", 597) + strings.Repeat("=xxxxxx\n", 700) + ". and so on"
+		}
+		want := pieces(t, set, []byte(in))
+		if n := strings.Count(string(want), "x"); n != 0 || !strings.HasSuffix(string(want), "[REDACTED:g]. and so on") {
+			t.Errorf("%s: %d bytes of the token are left: ...%q", name, n, want[max(0, len(want)-60):])
+		}
+		for _, size := range []int{1, 100, 4096} {
+			if got := pieces(t, set, slices.Collect(slices.Chunk([]byte(in), size))...); !bytes.Equal(got, want) {
+				t.Errorf("%s in pieces of %d: ...%q", name, size, got[max(0, len(got)-60):])
+			}
+		}
+	}
+}
+
 // TestFloodEnds: a flood that the stream's end cuts is masked to that end, and
 // reported without its bytes.
 func TestFloodEnds(t *testing.T) {

@@ -289,6 +289,10 @@ func (s *Stream) extend(f *finding, b []byte, final bool) {
 		return
 	}
 	r := &s.set.rules[f.rule]
+	if f.end > s.base+int64(len(b)) { // a flood: it goes on where the stream has not come yet
+		f.open = !final
+		return
+	}
 	b = b[:min(int64(len(b)), f.limit-s.base)]
 	at := int(f.end - s.base)
 	if r.Swallow != nil {

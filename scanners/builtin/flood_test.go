@@ -82,6 +82,31 @@ func TestFloods(t *testing.T) {
 	}
 }
 
+// TestFloodHidesTokens: a token of the flooding rule's own, however long, is not
+// let through because its rule is overdrawn.
+func TestFloodHidesTokens(t *testing.T) {
+	set := compile(t, scan.Precise)
+	tail := strings.Repeat("k7Qm2BvZxT9nLw4Rj8sF", 150)
+	for unit, token := range map[string]string{
+		" eyJ":                          "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0." + tail,
+		" sk-ant-":                      "sk-ant-" + tail,
+		"-----BEGIN PRIVATE KEY-----\n": "-----BEGIN PRIVATE KEY-----\n" + strings.Repeat("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7k7Qm2BvZxT9n\n", 30) + "-----END PRIVATE KEY-----",
+		"curl -u a:b@c authorization: ": "authorization: Bearer " + tail,
+	} {
+		in := []byte(strings.Repeat(unit, 20_000/len(unit)) + " " + token + "\nand so on\n")
+		out, _ := mask(t, set, in)
+		for i := 0; i+12 <= len(token); i++ {
+			if part := token[i : i+12]; !strings.Contains(unit, part) && strings.Contains(out, part) && !strings.Contains("authorization: Bearer ", part) {
+				t.Errorf("flood of %q: %q of a token is left at %d", unit, part, i)
+				break
+			}
+		}
+		if !strings.HasSuffix(out, "and so on\n") {
+			t.Errorf("flood of %q: what follows is masked: %q", unit, out[max(0, len(out)-60):])
+		}
+	}
+}
+
 // TestNoFlood: no innocent output is taken for a flood.
 func TestNoFlood(t *testing.T) {
 	set := compile(t, scan.Strict)
