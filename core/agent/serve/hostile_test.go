@@ -18,6 +18,7 @@ import (
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/secret"
 )
 
 // A raw client says what it likes.
@@ -195,7 +196,11 @@ func TestAttack25FuzzedRequests(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if _, err := r.client(t, noPassword).Grant(t.Context(), runOf(dev("TOKEN"))); err != nil {
+	c := r.client(t, noPassword)
+	if _, err := c.Put(t.Context(), agent.PutRequest{Ref: dev("FRESH"), Value: secret.New([]byte("value-of-FRESH"))}); err != nil {
+		t.Errorf("after the fuzzing: %v", err)
+	}
+	if _, err := c.Grant(t.Context(), runOf(dev("FRESH"))); err != nil { // the others may have been deleted: anybody may do that here
 		t.Errorf("after the fuzzing: %v", err)
 	}
 }
