@@ -50,6 +50,29 @@ func (f Form) Window(n int) int {
 	return (least + step - 1) / step * step
 }
 
+// minRow is the shortest run of a form that Row asks for: less turns up by chance.
+const minRow = 8
+
+// Row returns how long a run of the form must be, at most n, so that every row
+// of n bytes of the value holds one, as od -c prints it: a row has fewer letters
+// and digits, which are all that the view keeps, the more signs it has.
+func (f Form) Row(n int) int {
+	if f.Kind != "exact" || f.at == nil || !f.src.solid() {
+		return n // of words, half a row stands elsewhere too
+	}
+	row := n
+	for i, j := 0, 0; i < len(f.Bytes); i++ {
+		for j < len(f.Bytes) && int(f.at[j]) < int(f.at[i])+n {
+			j++
+		}
+		if int(f.at[i])+n > f.to {
+			break
+		}
+		row = min(row, j-i)
+	}
+	return max(row-1, minRow) // a row may begin with the sign before the letter
+}
+
 // rate is how many bytes of the value a byte of the form spells, in units of
 // 2^-32 and rounded up, so that a product of it rounds down to the exact quotient.
 func (f Form) rate() uint64 {

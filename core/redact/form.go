@@ -96,7 +96,7 @@ func (c *collector) collect(needle int, value []byte) {
 		squeezed := src.Squeezed()
 		if lanes&Fragments != 0 {
 			least := viewFragment(c.options.MinFragment)
-			c.view.cut(needle, Fragments, squeezed, least)
+			c.view.cutRows(needle, squeezed, least)
 			squeezed = slices.DeleteFunc(squeezed, func(f encode.Form) bool { return f.Covered(least) })
 		}
 		c.view.add(needle, Squeezed, squeezed)
@@ -120,6 +120,13 @@ func viewFragment(n int) int { return n + n/3 }
 
 // minSqueezed is the length of the shortest form looked for in the view.
 const minSqueezed = 8
+
+// cutRows is cut for the view.
+func (h *heap) cutRows(needle int, forms []encode.Form, least int) {
+	for _, f := range forms {
+		h.cut(needle, Fragments, []encode.Form{f}, f.Row(least))
+	}
+}
 
 // cut adds the forms whose fragments say enough about the value.
 func (h *heap) cut(needle int, lane Lanes, forms []encode.Form, least int) {

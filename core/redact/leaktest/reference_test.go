@@ -44,7 +44,7 @@ func reference(secrets []redact.Needle, lanes redact.Lanes, text []byte) []bool 
 	forms := func(all []encode.Form, least int, find func([]byte)) {
 		for _, f := range all {
 			find(f.Bytes)
-			if n := f.Window(least); lanes&redact.Fragments != 0 {
+			if n := f.Window(f.Row(least)); lanes&redact.Fragments != 0 {
 				for i, ok := range f.Specific(n) {
 					if ok {
 						find(f.Bytes[i : i+n])
