@@ -254,7 +254,7 @@ func TestPromptsBesideManySecrets(t *testing.T) {
 	}
 	for _, prompt := range []string{"bash-5.2# ", "\x1b[?2004hbash-5.2# ", "$ ", "% ", "host% ", ">>> ", "12:30 $ ", "(venv) user@host:~/x$ ", "mysql> ",
 		"Password: ", "[y/N] ", "Continue? [y/N]: ", "(y/n) ", "Do you want to continue? [Y/n] ", "Proceed (y or n)? ", "sqlite> ",
-		"(gdb) ", "db:/# ", "ov> ", "a.b> ", "done in 1.2s\n", "127.0.0.1\n", "see e.g. /etc/a\n", "root@3f2a1b:/# ", "user@host:~$ ", "~/a/b % ", "In [1]: "} {
+		"(gdb) ", "db:/# ", "ov> ", "a.b> ", "done in 1.2s\n", "127.0.0.1\n", "see e.g. /etc/a\n", "root@3f2a1b:/# ", "user@host:~$ ", "~/a/b % ", "In [1]: ", "8\r\n>>> ", "8\r\n> ", "a\n$ ", "3\r\n(gdb) "} {
 		w := NewWriter(io.Discard, s, nil)
 		io.WriteString(w, "some output\r\n")
 		io.WriteString(w, prompt)

@@ -1,5 +1,7 @@
 package redact
 
+import "bytes"
+
 // solid is how long the first piece of a match must be if it starts inside a
 // word: the end of a line of text would be held back otherwise, for want of a
 // next one that makes a match of its last letter.
@@ -22,7 +24,7 @@ func (v *view) opens(i int) bool {
 		return true
 	}
 	last := v.before(at)
-	return !v.inside(i, at) && !joins(last[len(last)-1]) && (!labels(v.win[end:]) || last.label()) && !v.paired(end)
+	return !v.inside(i, at) && !joins(last[len(last)-1]) && (!labels(end-at, v.win[end:]) || last.label()) && !v.paired(end)
 }
 
 // pieceEnd returns where the piece that begins at win[at] ends, or that it is
@@ -87,9 +89,16 @@ func (t trail) label() bool {
 
 // labels reports whether rest makes a label of what is before it: up to four
 // signs, of which the last says so, and a space, as in "Name: ", "db:/# ",
-// "12:30 $ " and "[Y/n]? ".
-func labels(rest []byte) bool {
-	if len(rest) > 0 && rest[0] == ' ' {
+// "12:30 $ " and "[Y/n]? "; or whether it is the prompt of the next line, as
+// behind the 8 of an interpreter's "8\r\n>>> ". A lone > may be that of quoted
+// mail, and is a prompt behind a piece of one character alone. piece is how long
+// the one before rest is.
+func labels(piece int, rest []byte) bool {
+	if line := bytes.TrimLeft(rest, "\r\n"); len(line) < len(rest) {
+		if rest = line; piece > 1 && bytes.HasPrefix(rest, []byte("> ")) {
+			return false
+		}
+	} else if len(rest) > 0 && rest[0] == ' ' {
 		rest = rest[1:]
 	}
 	for i := 0; i+1 < min(len(rest), 5) && punctuation(rest[i]); i++ {
