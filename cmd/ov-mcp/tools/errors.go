@@ -67,6 +67,7 @@ func explain(err error) fault {
 		{agent.ErrRollback, "vault_damaged", `ask the user to run "ov vault verify"`},
 		{agent.ErrCorrupt, "vault_damaged", `ask the user to run "ov vault verify"`},
 		{agent.ErrBusy, "busy", "wait a moment and call again"},
+		{agent.ErrOffline, "server_offline", `secrets are read from the copy on this machine and nothing was changed; ask the user to look at "ov status", then call again`},
 		{agent.ErrUnavailable, "agent_unavailable", `ask the user to run "ov doctor"`},
 		{config.ErrUntrusted, "project_untrusted", `ask the user to look at .ov.yaml and run "ov trust" in that folder`},
 		{proc.ErrNotFound, "command_not_found", "check the name; there is no shell in between"},

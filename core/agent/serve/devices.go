@@ -146,6 +146,10 @@ func (s *Server) opPush(ctx context.Context, c *client, f *wire.Frame) (answer, 
 		s.fresh.Lock()
 		defer s.fresh.Unlock()
 		o, err := s.openCopy(ctx, p, &s.freshMem) // a server that it is on already may have lost it
+		lost := errors.Is(err, errNoRemote)
+		if lost {
+			o, err = s.openAt(ctx, &place{Store: s.c.Store(s.storePath())}, p, &s.freshMem)
+		}
 		if err != nil {
 			return err
 		}
@@ -153,7 +157,7 @@ func (s *Server) opPush(ctx context.Context, c *client, f *wire.Frame) (answer, 
 		if err := o.note(c.record("vault_push", "", "ALLOWED", r.URL)); err != nil {
 			return err
 		}
-		return s.push(ctx, r, o)
+		return s.push(ctx, r, o, lost)
 	})
 	if err != nil {
 		return answer{}, err
@@ -166,7 +170,9 @@ func (s *Server) opPush(ctx context.Context, c *client, f *wire.Frame) (answer, 
 	return shut, nil
 }
 
-func (s *Server) push(ctx context.Context, r *remoteFile, o *opened) error {
+// push puts o on the server of r. A vault that is there already is met anew if
+// this home has it from there; lost says that it has, and forgot from where.
+func (s *Server) push(ctx context.Context, r *remoteFile, o *opened, lost bool) error {
 	r.Vault = o.vault.ID()
 	opts, err := r.options(signerOf(o.vault.Signer()))
 	if err != nil {
@@ -181,7 +187,7 @@ func (s *Server) push(ctx context.Context, r *remoteFile, o *opened) error {
 	}
 	defer to.Close()
 	err = o.vault.Push(ctx, to)
-	if was := o.place.remote; errors.Is(err, vault.ErrConflict) && was != nil && was.Vault == r.Vault {
+	if was := o.place.remote; errors.Is(err, vault.ErrConflict) && (lost || was != nil && was.Vault == r.Vault) {
 		return r.write(s.c.Home) // it is there: the server was met anew, under another address or with another key
 	}
 	if errors.Is(err, vault.ErrConflict) {

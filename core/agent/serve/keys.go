@@ -36,6 +36,9 @@ func (s *Server) freshOp(ctx context.Context, c *client, f *wire.Frame, op strin
 
 // opKit writes the recovery kit to a descriptor, or on the terminal.
 func (s *Server) opKit(ctx context.Context, c *client, f *wire.Frame) (answer, error) {
+	if s.onlyMember() {
+		return answer{}, fmt.Errorf("recovery kit: %w", vault.ErrScope) // there is none, wherever it would go
+	}
 	out := f.Files[:min(2, len(f.Files))]
 	if len(out) == 1 {
 		if _, err := newTerminal(out[0]); err != nil {

@@ -41,6 +41,13 @@ func (s *Server) hasMember() bool {
 	return err == nil
 }
 
+// onlyMember reports whether this home reads a shared environment and has no
+// vault.
+func (s *Server) onlyMember() bool {
+	_, err := os.Lstat(filepath.Join(s.c.Home, "device"))
+	return err != nil && s.hasMember()
+}
+
 // sealMember writes the member file anew, under vk.
 func (m *memberFile) seal(vk []byte, key secret.Value) {
 	sub := seal.Subkey(vk, "member")

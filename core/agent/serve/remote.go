@@ -166,7 +166,10 @@ func (s *Server) remoteStatus(ctx context.Context) *agent.RemoteStatus {
 		return s.state.open.place.status()
 	}
 	r, err := readRemote(s.c.Home)
-	if err != nil || r == nil {
+	if err != nil {
+		return &agent.RemoteStatus{URL: "not known", State: agent.RemoteRefused, Problem: oneLine(err.Error())}
+	}
+	if r == nil {
 		return nil
 	}
 	out := r.status()

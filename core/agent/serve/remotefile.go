@@ -22,6 +22,9 @@ const (
 	syncedName = "synced"
 )
 
+// errNoRemote is a copy of a server's vault that does not know its server.
+var errNoRemote = fmt.Errorf("the vault's server is not known: %w", agent.ErrCorrupt)
+
 // A remoteFile is where a vault's server is, and which key of it was pinned
 // when this device met it.
 type remoteFile struct {
@@ -33,10 +36,16 @@ type remoteFile struct {
 	Announce string `json:"announce,omitempty"`
 }
 
-// readRemote returns nil for a vault that is on this machine alone.
+// readRemote returns nil for a vault that is on this machine alone, and
+// errNoRemote for a copy of a server's that lost the file: taken for a vault of
+// this machine, it would go on with a history of its own.
 func readRemote(home string) (*remoteFile, error) {
 	b, err := os.ReadFile(filepath.Join(home, remoteName))
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(filepath.Join(home, syncedName)); err == nil {
+			return nil, &agent.Error{Err: errNoRemote, Message: fmt.Sprintf("read %s: %v: it is missing, and this is the copy of a vault on a server", filepath.Join(home, remoteName), errNoRemote),
+				Advice: `"ov vault push --server URL" meets that server anew; if it is gone for good, see docs/remote.md, "Files"`}
+		}
 		return nil, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("read which server the vault is on: %w", err)

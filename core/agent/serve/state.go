@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -129,7 +128,7 @@ func (s *Server) setLease(t agent.TTLs) {
 
 // openVault opens store, vault and audit log; nothing stays open on an error.
 func (s *Server) openVault(ctx context.Context, password secret.Value, mem *lockmem.Arena) (*opened, error) {
-	if _, err := os.Lstat(filepath.Join(s.c.Home, "device")); err != nil && s.hasMember() {
+	if s.onlyMember() {
 		return s.openMember(ctx, password, mem)
 	}
 	o, err := s.openCopy(ctx, password, mem)
@@ -156,6 +155,11 @@ func (s *Server) openCopy(ctx context.Context, password secret.Value, mem *lockm
 	if err != nil {
 		return nil, err
 	}
+	return s.openAt(ctx, store, password, mem)
+}
+
+// openAt is openCopy of what is in store.
+func (s *Server) openAt(ctx context.Context, store *place, password secret.Value, mem *lockmem.Arena) (*opened, error) {
 	if store.remote != nil && !s.hasStore() {
 		if err := s.reseed(ctx, store.remote, password); err != nil {
 			store.Close()
