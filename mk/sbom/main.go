@@ -57,7 +57,7 @@ func main() {
 
 func run(programs []string) error {
 	if len(programs) == 0 {
-		return fmt.Errorf("usage: sbom PROGRAM...")
+		return fmt.Errorf("usage: sbom PROGRAM [PROGRAM]")
 	}
 	d := document{Format: "CycloneDX", Spec: "1.6", Version: 1}
 	all := map[string]*component{}
