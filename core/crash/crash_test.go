@@ -69,11 +69,13 @@ func failures() map[string]func([]byte, [2]uint64) {
 	}
 }
 
+// deeper overflows the stack, on purpose.
+//
 //go:noinline
 func deeper(b []byte, g [2]uint64) uint64 {
 	var room [1024]byte
 	copy(room[:], b)
-	return deeper(room[:], g) + g[0]
+	return deeper(room[:], g) + g[0] //lint:ignore SA5007 the overflow is the test
 }
 
 var lines = regexp.MustCompile(`:[1-9]\d+\)`)
@@ -141,7 +143,7 @@ func TestErrorIsABug(t *testing.T) {
 	func() {
 		defer Recover(&err)
 		var m map[string]int
-		m[runtime.GOOS] = 1
+		m[runtime.GOOS] = 1 //lint:ignore SA5000 the bug is the test
 	}()
 	if !errors.Is(err, ErrBug) || !strings.Contains(err.Error(), "TestErrorIsABug") {
 		t.Errorf("%v, want ErrBug and the place", err)
