@@ -12,6 +12,7 @@ import (
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/serve/keyring"
 	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/seal"
 	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/core/vault"
 )
@@ -167,6 +168,12 @@ func (s *Server) withVault(ctx context.Context, p secret.Value, do func(*opened)
 	return do(o)
 }
 
-// giveBack returns the memory that Argon2id took to the system, a little later:
-// the client is waiting for its values now.
-func giveBack() { time.AfterFunc(200*time.Millisecond, debug.FreeOSMemory) }
+// giveBack returns the memory that Argon2id took to the system, and puts an end
+// to what it left of the password, a little later: the client is waiting for its
+// values now.
+func giveBack() {
+	time.AfterFunc(200*time.Millisecond, func() {
+		debug.FreeOSMemory()
+		seal.Overwrite()
+	})
+}
