@@ -266,6 +266,9 @@ func TestAttack15WholeFlow(t *testing.T) {
 	absent(t, map[string][]byte{"the proxy's log": log}, words)
 	os.Remove(key)
 	w.must(t, "", on(a, "agent", "stop")...)
+	if t.Failed() {
+		return
+	}
 	fmt.Printf("attack 15, real programs: %d requests of a whole flow logged, %d bytes: none of %d ids, names, values and passwords in them; bodies that were edited, replayed or swapped are refused\n", requests, len(log), len(words))
 }
 
@@ -380,6 +383,9 @@ func TestAttack10RealServer(t *testing.T) {
 	absent(t, map[string][]byte{"capture": places["capture"], "metrics": metrics, "server.log": places["server.log"]}, ids)
 	for _, home := range []string{a, b} {
 		w.must(t, "", "--home", home, "agent", "stop")
+	}
+	if t.Failed() {
+		return
 	}
 	fmt.Printf("attack 10, real programs: %d operations of two devices, %d bytes on loopback: no canary in capture, database, WAL, log or metrics, and no id in the first and the last two\n", n, len(places["capture"]))
 }
