@@ -87,6 +87,11 @@ func (s *Server) newVault(ctx context.Context, password secret.Value, r agent.In
 	}
 	store := &place{Store: s.c.Store(s.storePath())}
 	v, kit, err := vault.Create(ctx, store, s.c.Home, password, o)
+	if err == nil { // what another vault left in this folder is not of this one
+		if err = forgetRemote(s.c.Home); err != nil {
+			v.Close()
+		}
+	}
 	if err != nil {
 		store.Close()
 	}

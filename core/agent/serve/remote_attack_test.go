@@ -300,3 +300,25 @@ func TestServerForgotten(t *testing.T) {
 		t.Errorf("met anew: %q, %v", got, err)
 	}
 }
+
+// What a vault that was removed by hand left behind does not make a new one look
+// like a copy.
+func TestNewVaultAmongLeftovers(t *testing.T) {
+	r := newRig(t)
+	for _, name := range []string{remoteName, syncedName} {
+		if err := os.WriteFile(filepath.Join(r.home, name), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.init(t, "TOKEN")
+	if r.left(remoteName) || r.left(syncedName) {
+		t.Error("the leftovers are still there")
+	}
+	c := r.client(t)
+	if err := c.Unlock(t.Context(), agent.TTLs{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.get(t, c, "TOKEN"); err != nil || got != "value-of-TOKEN" {
+		t.Errorf("%q, %v", got, err)
+	}
+}

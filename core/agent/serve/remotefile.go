@@ -85,10 +85,10 @@ func replaceFile(home, name string, b []byte) error {
 	return nil
 }
 
-// forgetRemote removes what says that there is a server.
+// forgetRemote removes what says that there is a server, or was one.
 func forgetRemote(home string) error {
 	var errs []error
-	for _, name := range []string{remoteName, syncedName, memberName} {
+	for _, name := range []string{syncedName, remoteName, memberName} {
 		if err := os.Remove(filepath.Join(home, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
