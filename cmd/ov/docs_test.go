@@ -213,10 +213,13 @@ func parses(args []string) error {
 	if cmd.DisableFlagParsing { // another program's
 		return nil
 	}
-	if cmd.HasSubCommands() && len(rest) > 0 && cmd.Parent() != nil && cmd.Name() != "import" {
-		return fmt.Errorf("%s has no verb %q", cmd.CommandPath(), rest[0])
+	if err := readFlags(cmd, rest); err != nil {
+		return err
 	}
-	return readFlags(cmd, rest)
+	if cmd.HasSubCommands() && cmd.Parent() != nil { // what is left is a verb that it lacks, or its own
+		return cmd.ValidateArgs(cmd.Flags().Args())
+	}
+	return nil
 }
 
 func readFlags(cmd *cobra.Command, rest []string) error {
