@@ -248,7 +248,7 @@ func goodCalls(revision, dotenv string) []goodCall {
 		{"vault_status", nil},
 		{"vault_list_secrets", nil},
 		{"vault_create_secret", map[string]any{"name": name, "generate": map[string]any{}}},
-		{"vault_update_secret", map[string]any{"name": name, "generate": map[string]any{"length": 12, "alphabet": "hex"}}},
+		{"vault_update_secret", map[string]any{"name": name, "generate": map[string]any{"length": 20, "alphabet": "hex"}}},
 		{"vault_list_secrets", map[string]any{"prefix": name}},
 		{"vault_run", map[string]any{"command": []string{"sh", "-c", "echo $CANARY; exit 3"}}},
 		{"vault_run", map[string]any{"command": []string{"sh", "-c", "kill -9 $$"}}},

@@ -34,18 +34,10 @@ func notations() []Shape {
 	} {
 		all = append(all, viewed(n.name, "'", listing(n.format, ""), "'\n"))
 	}
-	mixed := func(name, before string, write func(r rune) string, bytes bool, after string) Shape {
-		return Shape{Name: name, Print: func(c Canaries) string {
-			return before + markView(escapeOthers(c.Accented, write, bytes)) + after
-		}}
-	}
-	number := func(format string) func(rune) string {
-		return func(r rune) string { return fmt.Sprintf(format, r) }
-	}
 	passwords := func(name, before string, write func(string) string, after string) Shape {
 		return Shape{Name: name, Print: func(c Canaries) string { return before + markView(write(c.Password)) + after }}
 	}
-	return append(all,
+	return append(append(all, accented()...),
 		Shape{Name: "key in unpadded hex entities", Print: func(c Canaries) string {
 			s := list(c.Key, "&#x%x;", "")
 			return "\x03" + list("-----", "&#x%x;", "") + mark(s[30:len(s)-60]) + s[len(s)-60:] + "\x04\n"
@@ -55,6 +47,20 @@ func notations() []Shape {
 		passwords("quoted-printable with soft breaks", "", func(s string) string {
 			return wrap(strings.NewReplacer("=", "=3D", "é", "=C3=A9").Replace(s), 20, "=\n")
 		}, "\n"),
+	)
+}
+
+// accented are the ways to write letters that are not ASCII.
+func accented() []Shape {
+	mixed := func(name, before string, write func(r rune) string, bytes bool, after string) Shape {
+		return Shape{Name: name, Print: func(c Canaries) string {
+			return before + markView(escapeOthers(c.Accented, write, bytes)) + after
+		}}
+	}
+	number := func(format string) func(rune) string {
+		return func(r rune) string { return fmt.Sprintf(format, r) }
+	}
+	return []Shape{
 		mixed("ascii() of Python", "'", func(r rune) string {
 			if r < 0x100 {
 				return fmt.Sprintf(`\x%02x`, r)
@@ -78,14 +84,14 @@ func notations() []Shape {
 		mixed("od -c of other letters", "0000000   ", number(" %03o "), true, "\n"),
 		mixed("quoted-printable letters", "=?utf-8?Q?", number("=%02X"), true, "?=\n"),
 		mixed("JSON, all escaped, other letters", `"`, number(`\u%04x`), false, "\"\n"),
-		Shape{Name: "every letter as \\u", Print: func(c Canaries) string {
+		{Name: "every letter as \\u", Print: func(c Canaries) string {
 			var b strings.Builder
 			for _, u := range utf16.Encode([]rune(c.Accented)) {
 				fmt.Fprintf(&b, `\u%04x`, u)
 			}
 			return `"` + markView(b.String()) + "\"\n"
 		}},
-		Shape{Name: "Latin-1 for UTF-8", Print: func(c Canaries) string {
+		{Name: "Latin-1 for UTF-8", Print: func(c Canaries) string {
 			var b strings.Builder
 			for _, r := range c.Accented {
 				if r < 0x100 {
@@ -96,14 +102,14 @@ func notations() []Shape {
 			}
 			return markView(b.String()) + "\n"
 		}},
-		Shape{Name: "UTF-8 for Latin-1", Print: func(c Canaries) string {
+		{Name: "UTF-8 for Latin-1", Print: func(c Canaries) string {
 			var b strings.Builder
 			for _, x := range []byte(c.Accented) {
 				b.WriteRune(rune(x))
 			}
 			return markView(b.String()) + "\n"
 		}},
-	)
+	}
 }
 
 // escapeOthers writes what is not ASCII as write does, by characters or by bytes.
