@@ -83,7 +83,7 @@ func lastingChildren() map[string]func([]string) {
 			time.Sleep(time.Hour)
 		},
 		"late":  playLate,
-		"crash": func([]string) { syscall.Kill(os.Getpid(), syscall.SIGHUP); time.Sleep(time.Hour) },
+		"crash": func([]string) { syscall.Kill(os.Getpid(), syscall.SIGKILL); time.Sleep(time.Hour) },
 		"sleep": func([]string) { fmt.Println("ready"); time.Sleep(time.Hour) },
 	}
 }

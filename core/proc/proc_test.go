@@ -21,7 +21,7 @@ func TestExitStatus(t *testing.T) {
 			t.Errorf("exit %s: got %s", code, got)
 		}
 	}
-	if r := finish(t, launch(t, spec(t, "crash"))); r.status.Exit() != 128+int(syscall.SIGHUP) {
+	if r := finish(t, launch(t, spec(t, "crash"))); r.status.Exit() != 128+int(syscall.SIGKILL) {
 		t.Errorf("crash: got %v, %d", r.status, r.status.Exit())
 	}
 }

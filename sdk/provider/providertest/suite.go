@@ -79,6 +79,7 @@ type runner struct {
 }
 
 func (r runner) info(t *testing.T) {
+	r.three(t)
 	p, c := r.s.Provider(t)
 	i := p.Info()
 	if i.Name == "" || i.Version == "" || i.Description == "" {
