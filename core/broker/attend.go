@@ -93,7 +93,7 @@ func (r *Request) streams(p *proc.Process, building *redact.Build) []*stream {
 	if t := r.Take; t != nil {
 		t.done = make(chan struct{})
 		stdout.all = func() error { return stdout.take(t) }
-		stderr.all = func() error { return stderr.passHeld(t) }
+		stderr.all = func() error { return stderr.passHeld(t, p, r.Notice) }
 	}
 	if r.Terminal != nil {
 		add(p.Tty, r.Terminal.Device)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/secret"
 )
@@ -40,9 +41,19 @@ func (s *stream) take(t *Take) (err error) {
 	return nil
 }
 
-// passHeld masks stderr once the value is known. Without one that is whole
-// nothing of it is shown: it may hold parts of it.
-func (s *stream) passHeld(t *Take) error {
+// shows reports whether stderr can be masked: the value is whole, because the
+// child ended well, or there was none. Of a child that was cut off between, the
+// value may be a half, and stderr may hold the other one.
+func (t *Take) shows(status proc.Status) bool {
+	if n := t.Value.Len(); n > 0 {
+		return t.ok && n >= secret.MinMaskable && status.Exit() == 0
+	}
+	return t.ok
+}
+
+// passHeld masks stderr once the value is known, and drops it where it cannot
+// be masked.
+func (s *stream) passHeld(t *Take, p *proc.Process, notice func(string)) error {
 	held, err := io.ReadAll(io.LimitReader(s.pipe, maxHeld))
 	defer clear(held)
 	if err != nil {
@@ -52,13 +63,18 @@ func (s *stream) passHeld(t *Take) error {
 		return err
 	}
 	<-t.done
-	if len(held) == 0 || !t.ok {
+	status, err := p.Wait()
+	if err != nil || len(held) == 0 {
+		return err
+	}
+	if !t.shows(status) {
+		notice("what the command said is not shown: it may hold a part of a value")
 		return nil
 	}
 	if err := s.open(); err != nil {
 		return err
 	}
-	if w, ok := s.mask.(*redact.Writer); ok && t.Value.Len() >= secret.MinMaskable {
+	if w, ok := s.mask.(*redact.Writer); ok && t.Value.Len() > 0 {
 		if err := w.Add(redact.Needle{Name: t.Name, Value: t.Value}); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opaquevault/ov/core/secret"
 )
@@ -45,6 +46,27 @@ func TestTakeTooLong(t *testing.T) {
 	}
 	if got := x.stdout.String() + x.stderr.String(); got != "" {
 		t.Errorf("printed %q", got)
+	}
+}
+
+// TestAttackTakeCutOff: a child that prints the value on stderr and is cut off
+// in the middle of it on stdout, by a timeout, a signal or its own failure,
+// shows neither half: what is known is not all of it.
+func TestAttackTakeCutOff(t *testing.T) {
+	const half = `printf 'issued ` + fresh + `\n' >&2; printf %s new-8Kd02m; `
+	for end, timeout := range map[string]time.Duration{"sleep 60": 500 * time.Millisecond, "kill -KILL $$": 0, "exit 9": 0} {
+		x := newTake(t, half+end)
+		x.req.Timeout, x.req.Grace = timeout, 100*time.Millisecond
+		code, err := x.run()
+		if code == 0 && err == nil {
+			t.Errorf("%s: it ended well", end)
+		}
+		if shown := x.stdout.String() + x.stderr.String() + errText(err); shown != "" && strings.Contains(shown, "Xq71pLz4") {
+			t.Errorf("%s: shown is %q", end, shown)
+		}
+		if !strings.Contains(strings.Join(x.notices, "\n"), "not shown") {
+			t.Errorf("%s: nobody is told: %q", end, x.notices)
+		}
 	}
 }
 
