@@ -90,9 +90,6 @@ func TestListDenied(t *testing.T) {
 // TestDiskFull: an import onto a full disk acknowledges nothing that is not
 // there, and goes on when there is room.
 func TestDiskFull(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting a small disk needs root")
-	}
 	w := newWorld(t)
 	w.must(t, "agent", "stop")
 	small := filepath.Join(w.dir, "small")
@@ -100,7 +97,10 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=900k,mode=700"); err != nil {
-		t.Skipf("mount: %v", err)
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("mount a small disk: %v", err)
+		}
+		t.Skipf("a small disk cannot be mounted here: %v", err)
 	}
 	t.Cleanup(func() { syscall.Unmount(small, syscall.MNT_DETACH) })
 	w.home = filepath.Join(small, "ov")
