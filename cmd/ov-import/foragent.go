@@ -73,23 +73,11 @@ func (o *options) may(m plan.Mapping, e provider.Entry) bool {
 
 // nameAll lists what a source has, as names of secrets.
 func (c *cli) nameAll(ctx context.Context, text string, o *options) error {
-	home, err := c.settle(o)
-	if err != nil {
-		return err
-	}
-	s, err := parseSource(text)
-	if err != nil {
-		return err
-	}
-	m, end, err := c.open(ctx, home, s)
+	m, p, end, err := c.listed(ctx, text, o)
 	if err != nil {
 		return err
 	}
 	defer end()
-	p := plan.New(o.mapping)
-	if err := m.list(ctx, p, o); err != nil {
-		return err
-	}
 	out := names{Source: p.Source(), Names: []string{}, Clashes: []string{}}
 	times := map[string]int{}
 	for _, e := range m.listed {

@@ -40,18 +40,37 @@ func (c *cli) open(ctx context.Context, home string, s source) (*maker, func(), 
 		func() { end(); client.Close() }, nil
 }
 
-// planned makes the plan of a source and hands it over; its values are wiped
-// afterwards.
-func (c *cli) planned(ctx context.Context, text string, o *options, use func(*maker, *plan.Plan) error) error {
+// source opens what the text of a source names, for the choices of o.
+func (c *cli) source(ctx context.Context, text string, o *options) (*maker, func(), error) {
 	home, err := c.settle(o)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	s, err := parseSource(text)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	m, end, err := c.open(ctx, home, s)
+	return c.open(ctx, home, s)
+}
+
+// listed opens a source and lists it; no value is read.
+func (c *cli) listed(ctx context.Context, text string, o *options) (*maker, *plan.Plan, func(), error) {
+	m, end, err := c.source(ctx, text, o)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	p := plan.New(o.mapping)
+	if err := m.list(ctx, p, o); err != nil {
+		end()
+		return nil, nil, nil, err
+	}
+	return m, p, end, nil
+}
+
+// planned makes the plan of a source and hands it over; its values are wiped
+// afterwards.
+func (c *cli) planned(ctx context.Context, text string, o *options, use func(*maker, *plan.Plan) error) error {
+	m, end, err := c.source(ctx, text, o)
 	if err != nil {
 		return err
 	}

@@ -127,23 +127,11 @@ func (c *cli) printJSON(v any) error {
 
 // drift compares change tokens. No value is read on either side.
 func (c *cli) drift(ctx context.Context, text string, o *options) error {
-	home, err := c.settle(o)
-	if err != nil {
-		return err
-	}
-	s, err := parseSource(text)
-	if err != nil {
-		return err
-	}
-	m, end, err := c.open(ctx, home, s)
+	m, p, end, err := c.listed(ctx, text, o)
 	if err != nil {
 		return err
 	}
 	defer end()
-	p := plan.New(o.mapping)
-	if err := m.list(ctx, p, o); err != nil {
-		return err
-	}
 	d := measure(p, m)
 	if c.json {
 		err = c.printJSON(d)

@@ -208,10 +208,10 @@ func execAll(ctx context.Context, tx pgx.Tx, list ...statement) error {
 func notesOf(v depot.Vault, c *depot.Commit) []statement {
 	var out []statement
 	for _, n := range c.Notes {
-		out = append(out, statement{wOverNote, []any{v[:], int16(n.Kind), n.ID, expiry(n), notNil(n.Body)}})
+		out = append(out, statement{wOverNote, []any{v[:], int16(n.Kind), n.ID, n.Expiry(), notNil(n.Body)}})
 	}
 	if len(c.Upload) > 0 {
-		lo, hi := span(c.Upload)
+		lo, hi := depot.Span(c.Upload)
 		out = append(out, statement{wDropParts, []any{v[:], int16(depot.NotePart), lo, hi}})
 	}
 	return out

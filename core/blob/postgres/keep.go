@@ -83,7 +83,7 @@ func export(ctx context.Context, tx pgx.Tx, v depot.Vault) (*depot.Image, error)
 	img.Notes, err = collect(ctx, tx, func(row pgx.CollectableRow) (n depot.Note, err error) {
 		var expires int64
 		err = row.Scan(&n.Kind, &n.ID, &n.Version, &expires, &n.Body)
-		n.Expires = fromExpiry(expires)
+		n.Expires = depot.FromExpiry(expires)
 		return n, err
 	}, qAllNotes, v[:], int16(depot.NoteWitness), int16(depot.NoteRevoked))
 	return img, err

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -13,27 +12,6 @@ import (
 	"github.com/opaquevault/ov/core/blob/depot"
 )
 
-// expiry is how a note's end is stored: 0 for never.
-func expiry(n depot.Note) int64 {
-	if n.Expires.IsZero() {
-		return 0
-	}
-	return n.Expires.UnixMilli()
-}
-
-func fromExpiry(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms)
-}
-
-// span returns the ids that begin with prefix: from lo, below hi.
-func span(prefix []byte) (lo, hi []byte) {
-	lo = notNil(prefix)
-	return lo, append(bytes.Clone(lo), bytes.Repeat([]byte{0xff}, 64)...)
-}
-
 // Note implements depot.Depot.
 func (d *Depot) Note(ctx context.Context, v depot.Vault, kind depot.NoteKind, id []byte, now time.Time) (depot.Note, error) {
 	n := depot.Note{Kind: kind, ID: id}
@@ -44,13 +22,13 @@ func (d *Depot) Note(ctx context.Context, v depot.Vault, kind depot.NoteKind, id
 	if errors.Is(err, pgx.ErrNoRows) {
 		return n, blob.ErrNotFound
 	}
-	n.Expires = fromExpiry(expires)
+	n.Expires = depot.FromExpiry(expires)
 	return n, fail("read", err)
 }
 
 // List implements depot.Depot.
 func (d *Depot) List(ctx context.Context, v depot.Vault, kind depot.NoteKind, prefix []byte, now time.Time) (out []depot.Note, err error) {
-	lo, hi := span(prefix)
+	lo, hi := depot.Span(prefix)
 	err = d.retry(ctx, func() error {
 		rows, err := d.pool.Query(ctx, qNotes, v[:], int16(kind), lo, hi, now.UnixMilli())
 		if err != nil {
@@ -60,7 +38,7 @@ func (d *Depot) List(ctx context.Context, v depot.Vault, kind depot.NoteKind, pr
 			n := depot.Note{Kind: kind}
 			var expires int64
 			err := row.Scan(&n.ID, &n.Version, &expires, &n.Body)
-			n.Expires = fromExpiry(expires)
+			n.Expires = depot.FromExpiry(expires)
 			return n, err
 		})
 		return err
@@ -73,9 +51,9 @@ func (d *Depot) PutNote(ctx context.Context, v depot.Vault, n depot.Note, now ti
 	var tag pgconn.CommandTag
 	err := d.retry(ctx, func() (err error) {
 		if n.Version == 1 {
-			tag, err = d.pool.Exec(ctx, wNewNote, v[:], int16(n.Kind), n.ID, expiry(n), notNil(n.Body), now.UnixMilli())
+			tag, err = d.pool.Exec(ctx, wNewNote, v[:], int16(n.Kind), n.ID, n.Expiry(), notNil(n.Body), now.UnixMilli())
 		} else {
-			tag, err = d.pool.Exec(ctx, wNote, int64(n.Version), expiry(n), notNil(n.Body), v[:], int16(n.Kind), n.ID, int64(n.Version-1))
+			tag, err = d.pool.Exec(ctx, wNote, int64(n.Version), n.Expiry(), notNil(n.Body), v[:], int16(n.Kind), n.ID, int64(n.Version-1))
 		}
 		return err
 	})

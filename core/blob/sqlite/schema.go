@@ -10,6 +10,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/blob/schema"
 )
 
 // applicationID marks the file as ours ("ovlt"), for file(1) and for us.
@@ -35,43 +36,9 @@ func migrations() []string {
 		CREATE INDEX changes ON records (seq, kind, id, version, grp, sum);`}
 }
 
-// migrate brings the schema to the newest version, in one transaction. A file
-// that is current costs one read.
+// migrate brings the file to the newest version.
 func migrate(ctx context.Context, db *sql.DB) error {
-	steps := migrations()
-	var version, app int
-	if err := db.QueryRowContext(ctx, `SELECT user_version, application_id FROM pragma_user_version, pragma_application_id`).Scan(&version, &app); err != nil {
-		return err
-	}
-	switch {
-	case version == len(steps) && app == applicationID:
-		return nil
-	case version > len(steps):
-		return fmt.Errorf("store has schema %d, this program knows %d: made by a newer version of ov", version, len(steps))
-	case version > 0 && app != applicationID:
-		return fmt.Errorf("not a store of ov: %w", blob.ErrCorrupt)
-	}
-	if _, err := db.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
-		return err
-	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	// Another process may have been faster.
-	if err := tx.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil || version == len(steps) {
-		return err
-	}
-	for _, step := range steps[version:] {
-		if _, err := tx.ExecContext(ctx, step); err != nil {
-			return err
-		}
-	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d; PRAGMA application_id = %d`, len(steps), applicationID)); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return schema.Schema{ID: applicationID, Kind: "store", Maker: "ov", Steps: migrations()}.Migrate(ctx, db)
 }
 
 // fail says which store could not be read or written, and gives SQLite's

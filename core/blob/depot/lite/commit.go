@@ -142,14 +142,14 @@ func (w *writer) put(v depot.Vault, c *depot.Commit) (added int64, err error) {
 // commitNotes writes the notes that go with a commit and drops its parts.
 func (w *writer) commitNotes(v depot.Vault, c *depot.Commit) error {
 	for _, n := range c.Notes {
-		if err := w.exec(wOverNote, v[:], n.Kind, n.ID, expiry(n), notNil(n.Body)); err != nil {
+		if err := w.exec(wOverNote, v[:], n.Kind, n.ID, n.Expiry(), notNil(n.Body)); err != nil {
 			return err
 		}
 	}
 	if len(c.Upload) == 0 {
 		return nil
 	}
-	lo, hi := span(c.Upload)
+	lo, hi := depot.Span(c.Upload)
 	return w.exec(wDropParts, v[:], depot.NotePart, lo, hi)
 }
 

@@ -110,7 +110,7 @@ func (d *Depot) Export(ctx context.Context, v depot.Vault) (*depot.Image, error)
 			var n depot.Note
 			var expires int64
 			err := rows.Scan(&n.Kind, &n.ID, &n.Version, &expires, &n.Body)
-			n.Expires = fromExpiry(expires)
+			n.Expires = depot.FromExpiry(expires)
 			img.Notes = append(img.Notes, n)
 			return err
 		}, qAllNotes, v[:], depot.NoteWitness, depot.NoteRevoked),

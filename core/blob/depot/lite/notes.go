@@ -1,7 +1,6 @@
 package lite
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -19,27 +18,6 @@ const (
 	wDropNote = `DELETE FROM notes WHERE vault = ? AND kind = ? AND id = ?`
 )
 
-// expiry is how a note's end is stored: 0 for never.
-func expiry(n depot.Note) int64 {
-	if n.Expires.IsZero() {
-		return 0
-	}
-	return n.Expires.UnixMilli()
-}
-
-func fromExpiry(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms)
-}
-
-// span returns the ids that begin with prefix: from lo, below hi.
-func span(prefix []byte) (lo, hi []byte) {
-	lo = notNil(prefix)
-	return lo, append(bytes.Clone(lo), bytes.Repeat([]byte{0xff}, 64)...)
-}
-
 // Note implements depot.Depot.
 func (d *Depot) Note(ctx context.Context, v depot.Vault, kind depot.NoteKind, id []byte, now time.Time) (depot.Note, error) {
 	n := depot.Note{Kind: kind, ID: id}
@@ -48,13 +26,13 @@ func (d *Depot) Note(ctx context.Context, v depot.Vault, kind depot.NoteKind, id
 	if errors.Is(err, sql.ErrNoRows) {
 		return n, blob.ErrNotFound
 	}
-	n.Expires = fromExpiry(expires)
+	n.Expires = depot.FromExpiry(expires)
 	return n, d.fail("read", err)
 }
 
 // List implements depot.Depot.
 func (d *Depot) List(ctx context.Context, v depot.Vault, kind depot.NoteKind, prefix []byte, now time.Time) ([]depot.Note, error) {
-	lo, hi := span(prefix)
+	lo, hi := depot.Span(prefix)
 	rows, err := d.read.QueryContext(ctx, qNotes, v[:], kind, lo, hi, now.UnixMilli())
 	if err != nil {
 		return nil, d.fail("read", err)
@@ -67,7 +45,7 @@ func (d *Depot) List(ctx context.Context, v depot.Vault, kind depot.NoteKind, pr
 		if err := rows.Scan(&n.ID, &n.Version, &expires, &n.Body); err != nil {
 			return nil, d.fail("read", err)
 		}
-		n.Expires = fromExpiry(expires)
+		n.Expires = depot.FromExpiry(expires)
 		out = append(out, n)
 	}
 	return out, d.fail("read", rows.Err())
@@ -79,9 +57,9 @@ func (d *Depot) PutNote(ctx context.Context, v depot.Vault, n depot.Note, now ti
 		var changed int64
 		var err error
 		if n.Version == 1 {
-			changed, err = w.affected(wNewNote, v[:], n.Kind, n.ID, expiry(n), notNil(n.Body), now.UnixMilli())
+			changed, err = w.affected(wNewNote, v[:], n.Kind, n.ID, n.Expiry(), notNil(n.Body), now.UnixMilli())
 		} else {
-			changed, err = w.affected(wNote, int64(n.Version), expiry(n), notNil(n.Body), v[:], n.Kind, n.ID, int64(n.Version-1))
+			changed, err = w.affected(wNote, int64(n.Version), n.Expiry(), notNil(n.Body), v[:], n.Kind, n.ID, int64(n.Version-1))
 		}
 		if err == nil && changed != 1 {
 			err = blob.ErrConflict

@@ -11,6 +11,7 @@ import (
 
 	"github.com/opaquevault/ov/core/blob"
 	"github.com/opaquevault/ov/core/blob/depot"
+	"github.com/opaquevault/ov/core/blob/schema"
 )
 
 // applicationID marks the file as a server's ("ovsv").
@@ -68,42 +69,9 @@ func migrations() []string {
 		CREATE INDEX expiry ON notes (expires) WHERE expires > 0;`}
 }
 
-// migrate brings the schema to the newest version, in one transaction.
+// migrate brings the file to the newest version.
 func migrate(ctx context.Context, db *sql.DB) error {
-	steps := migrations()
-	var version, app int
-	if err := db.QueryRowContext(ctx, `SELECT user_version, application_id FROM pragma_user_version, pragma_application_id`).Scan(&version, &app); err != nil {
-		return err
-	}
-	switch {
-	case version == len(steps) && app == applicationID:
-		return nil
-	case version > len(steps) && app == applicationID:
-		return fmt.Errorf("database has schema %d, this program knows %d: made by a newer version of ov-server", version, len(steps))
-	case version > 0 && app != applicationID:
-		return fmt.Errorf("not a database of ov-server: %w", blob.ErrCorrupt)
-	}
-	if _, err := db.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
-		return err
-	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	// Another process may have been faster.
-	if err := tx.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil || version == len(steps) {
-		return err
-	}
-	for _, step := range steps[version:] {
-		if _, err := tx.ExecContext(ctx, step); err != nil {
-			return err
-		}
-	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d; PRAGMA application_id = %d`, len(steps), applicationID)); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return schema.Schema{ID: applicationID, Kind: "database", Maker: "ov-server", Steps: migrations()}.Migrate(ctx, db)
 }
 
 // fail gives SQLite's error codes the names of packages blob and depot.
