@@ -95,6 +95,56 @@ func forbid(t *testing.T, pkgs map[string]listed, from string, banned []string) 
 	}
 }
 
+// below says which part of the tree may use which: everything rests on core and sdk, and these on nothing of ours.
+var below = map[string][]string{
+	"cmd":       {"cmd", "core", "plugins", "providers", "scanners", "sdk"},
+	"core":      {"core"},
+	"mk":        {},
+	"plugins":   {"plugins", "core", "sdk"},
+	"providers": {"providers", "sdk"},
+	"scanners":  {"scanners", "core", "sdk"},
+	"sdk":       {"sdk"},
+}
+
+// TestDirection: data and imports go one way between the parts of the tree, whatever imports.txt comes to say.
+func TestDirection(t *testing.T) {
+	for path, p := range goList(t) {
+		if !ours(p) {
+			continue
+		}
+		part := partOf(path)
+		allowed, ok := below[part]
+		if !ok {
+			t.Errorf("%s is in no part of the tree", path)
+		}
+		for _, dep := range p.Imports {
+			if within(dep, module) && !slices.Contains(allowed, partOf(dep)) {
+				t.Errorf("%s imports %s: %s rests on %v alone", path, dep, part, allowed)
+			}
+		}
+	}
+}
+
+// partOf is the first folder of a package of ours.
+func partOf(path string) string {
+	part, _, _ := strings.Cut(strings.TrimPrefix(path, module+"/"), "/")
+	return part
+}
+
+// TestMap: whoever prints core's doc sees every room of it.
+func TestMap(t *testing.T) {
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range goList(t) {
+		room, ok := strings.CutPrefix(path, module+"/core/")
+		if room, _, _ = strings.Cut(room, "/"); ok && !strings.Contains(string(text), "\n//\t"+room+" ") {
+			t.Errorf("core/doc.go does not say what core/%s is", room)
+		}
+	}
+}
+
 // within reports whether path is prefix or lies below it.
 func within(path, prefix string) bool {
 	return path == prefix || strings.HasPrefix(path, prefix+"/")

@@ -16,7 +16,7 @@ type Mode int
 const (
 	Auto   Mode = iota // one when any standard descriptor is a terminal
 	Always             // one for stdout and stderr, whatever they are
-	Never
+	Never              // pipes, even at a terminal
 )
 
 // Close lets go of the device.

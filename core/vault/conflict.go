@@ -26,6 +26,7 @@ type Change struct {
 	Deleted bool
 }
 
+// Error names the secret; who changed it is in the fields.
 func (c *Conflict) Error() string { return fmt.Sprintf("%q: %v", c.Ref, ErrConflict) }
 
 // Unwrap returns ErrConflict.
