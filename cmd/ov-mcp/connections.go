@@ -12,16 +12,15 @@ import (
 // connections keeps one connection to ov-agent for each name that the MCP client
 // has called itself, which is nearly always one.
 type connections struct {
-	home  string
-	locks agent.Locks // of the scanners that every connection masks with
-	mu    sync.Mutex
-	open  map[string]*agent.Client
+	home string
+	mu   sync.Mutex
+	open map[string]*agent.Client
 }
 
 const maxConnections = 16
 
-func newConnections(home string, locks agent.Locks) *connections {
-	return &connections{home: home, locks: locks, open: map[string]*agent.Client{}}
+func newConnections(home string) *connections {
+	return &connections{home: home, open: map[string]*agent.Client{}}
 }
 
 func (c *connections) get(name string) (tools.Vault, error) {
@@ -36,8 +35,7 @@ func (c *connections) get(name string) (tools.Vault, error) {
 			return v, nil
 		}
 	}
-	v, err := agent.Connect(context.Background(), agent.Options{Home: c.home, Client: name, Agent: agent.Detect(os.Environ()),
-		Locks: func() agent.Locks { return c.locks }})
+	v, err := agent.Connect(context.Background(), agent.Options{Home: c.home, Client: name, Agent: agent.Detect(os.Environ())})
 	if err != nil {
 		return nil, err
 	}

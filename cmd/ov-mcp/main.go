@@ -16,7 +16,6 @@ import (
 
 	"github.com/opaquevault/ov/cmd/ov-mcp/stdio"
 	"github.com/opaquevault/ov/cmd/ov-mcp/tools"
-	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/crash"
 	"github.com/opaquevault/ov/core/proc"
@@ -129,20 +128,16 @@ func deadline(ctx context.Context, ended <-chan struct{}) {
 // build puts the server together. It opens nothing and starts nothing: clients
 // probe a server by starting it and throwing it away.
 func build(o config.Options, home string) (*tools.Tools, *server.MCPServer, error) {
-	masks, locks, err := masking(home, scan.Balanced)
+	scanners, err := newInstalled(home, scan.Balanced, func(line string) { fmt.Fprintf(os.Stderr, "ov: %s\n", line) })
 	if err != nil {
 		return nil, nil, err
 	}
 	t := tools.New(tools.Config{
 		Home: home, UserHome: o.UserHome, Dir: o.Dir, Getenv: os.Getenv, Environ: os.Environ(),
-		Redact:  masks,
+		Masks:   scanners.masks,
 		Helper:  findQuicker().helper,
-		Connect: connector(home, locks),
+		Connect: newConnections(home).get,
 	})
 	m := server.NewMCPServer("ov", version.Get().Version, server.WithToolCapabilities(false), server.WithElicitation(), server.WithInstructions(instructions))
 	return t, m, t.Register(m)
-}
-
-func connector(home string, locks agent.Locks) func(string) (tools.Vault, error) {
-	return newConnections(home, locks).get
 }

@@ -166,6 +166,9 @@ func remoteLine(r *agent.RemoteStatus) (state, note string) {
 	switch r.State {
 	case agent.RemoteOnline:
 		state = "online"
+		if note = synced; r.Synced.IsZero() {
+			note = ""
+		}
 	case agent.RemoteOffline:
 		state = "offline since " + r.Synced.Local().Format(time.DateTime)
 		if r.Synced.IsZero() {

@@ -66,6 +66,7 @@ func explain(err error) fault {
 		{agent.ErrTampered, "vault_damaged", `ask the user to run "ov vault verify"`},
 		{agent.ErrRollback, "vault_damaged", `ask the user to run "ov vault verify"`},
 		{agent.ErrCorrupt, "vault_damaged", `ask the user to run "ov vault verify"`},
+		{agent.ErrScanners, "scanners_unusable", `ask the user to look with "ov scanner list"; "ov scanner trust" records what is there, with the master password`},
 		{agent.ErrBusy, "busy", "wait a moment and call again"},
 		{agent.ErrOffline, "server_offline", `secrets are read from the copy on this machine and nothing was changed; ask the user to look at "ov status", then call again`},
 		{agent.ErrUnavailable, "agent_unavailable", `ask the user to run "ov doctor"`},

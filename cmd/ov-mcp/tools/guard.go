@@ -11,7 +11,6 @@ import (
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/redact"
-	"github.com/opaquevault/ov/core/scan"
 )
 
 // guard looks at what the model sends: a secret in an argument has been in the
@@ -21,8 +20,7 @@ import (
 // It knows credentials by their shape, and the values that this server was
 // granted by a keyed hash each: the values themselves are not kept.
 type guard struct {
-	shapes *redact.Set
-	key    [32]byte
+	key [32]byte
 
 	mu    sync.Mutex
 	known map[int]map[uint64][]known // by length, by rolling hash
@@ -39,10 +37,9 @@ const (
 	maxKnown = 8192 // values remembered; later ones are not looked for
 )
 
-func newGuard(scanners []scan.Scanner) *guard {
+func newGuard() *guard {
 	g := &guard{known: map[int]map[uint64][]known{}}
 	rand.Read(g.key[:])
-	g.shapes, _ = redact.Compile(nil, redact.Options{Scanners: scanners, Level: scan.Precise})
 	return g
 }
 
@@ -84,9 +81,16 @@ func (g *guard) mac(v []byte) (out [sha256.Size]byte) {
 	return out
 }
 
+// look is one use of the guard: the values that it knows, and the shapes of the
+// scanners that are installed now.
+type look struct {
+	*guard
+	shapes *redact.Set // nil: none
+}
+
 // check looks at every string of the arguments. It returns the argument that
 // holds a secret and what kind of one, or "".
-func (g *guard) check(arguments map[string]json.RawMessage) (name, what string, err error) {
+func (g look) check(arguments map[string]json.RawMessage) (name, what string, err error) {
 	for _, name := range slices.Sorted(maps.Keys(arguments)) {
 		var v any
 		if err := json.Unmarshal(arguments[name], &v); err != nil {
@@ -100,7 +104,7 @@ func (g *guard) check(arguments map[string]json.RawMessage) (name, what string, 
 }
 
 // find returns what kind of secret is somewhere in v, or "".
-func (g *guard) find(v any) string {
+func (g look) find(v any) string {
 	switch v := v.(type) {
 	case string:
 		return g.text(v)
@@ -123,7 +127,7 @@ func (g *guard) find(v any) string {
 	return ""
 }
 
-func (g *guard) text(s string) string {
+func (g look) text(s string) string {
 	if name := g.granted([]byte(s)); name != "" {
 		return "the value of " + name
 	}

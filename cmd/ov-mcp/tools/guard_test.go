@@ -27,7 +27,7 @@ func TestGranted(t *testing.T) {
 		return string(b)
 	}
 	for range 300 {
-		g := newGuard(nil)
+		g := newGuard()
 		var values []string
 		for i := range 1 + r.IntN(4) {
 			v := word(minKnown + r.IntN(4))
@@ -50,7 +50,7 @@ func TestGranted(t *testing.T) {
 // TestLearn: short and plain values are not looked for, equal ones once, and no
 // number of them fills the memory.
 func TestLearn(t *testing.T) {
-	g := newGuard(nil)
+	g := newGuard()
 	plain := granted("P", "a plain value")
 	plain.Plain = true
 	g.learn([]agent.Secret{granted("S", "short"), plain, granted("A", "the same value"), granted("B", "the same value")})
@@ -69,7 +69,7 @@ func TestLearn(t *testing.T) {
 
 // TestCheckLooksEverywhere: in values, in names, however deep.
 func TestCheckLooksEverywhere(t *testing.T) {
-	g := newGuard(nil)
+	g := look{guard: newGuard()}
 	g.learn([]agent.Secret{granted("KEY", "hunter2-hunter2")})
 	for _, args := range []string{
 		`{"a": "x hunter2-hunter2 y"}`, `{"a": ["b", "hunter2-hunter2"]}`, `{"a": {"hunter2-hunter2": 1}}`, `{"a": {"b": [{"c": "hunter2-hunter2"}]}}`,

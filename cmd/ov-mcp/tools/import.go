@@ -1,11 +1,9 @@
 package tools
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/proc"
-	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/secret"
 )
 
@@ -94,7 +91,7 @@ func (t *Tools) importFrom(c *call) (any, error) {
 	if err := t.runImport(c, &a, space, nil, &p); err != nil {
 		return nil, err
 	}
-	r := importResult{Source: t.masked(p.Source), App: space.App, Environment: space.Env, Unusable: p.Invalid, Clashes: some(p.Clashes)}
+	r := importResult{Source: c.masks.masked(p.Source), App: space.App, Environment: space.Env, Unusable: p.Invalid, Clashes: some(p.Clashes)}
 	fresh, old := split(p.Names, there)
 	r.New, r.Existing, r.NewNames, r.OldNames = len(fresh), len(old), some(fresh), some(old)
 	take := fresh
@@ -137,7 +134,7 @@ func (t *Tools) applyImport(c *call, a *importArgs, space secret.Ref, source str
 		return err
 	}
 	for _, f := range done.Failed {
-		r.Failed = append(r.Failed, importFail{f.Name, t.masked(f.Note)})
+		r.Failed = append(r.Failed, importFail{f.Name, c.masks.masked(f.Note)})
 	}
 	written := done.Written + done.Unchanged // which of the two would say whether a value was there before
 	r.Applied, r.Written = true, &written
@@ -210,7 +207,7 @@ func (t *Tools) runImport(c *call, a *importArgs, space secret.Ref, names []stri
 	case status.Exit() == exitLocked:
 		return agent.ErrLocked
 	case status.Exit() != 0:
-		return fault{"import_failed", t.masked(complaint(said)), ""}
+		return fault{"import_failed", c.masks.masked(complaint(said)), ""}
 	case json.Unmarshal(text, out) != nil:
 		return fault{"import_failed", "ov-import did not say what there is", `ask the user to run "ov doctor"`}
 	}
@@ -265,18 +262,4 @@ func complaint(said []byte) string {
 // sign-in of a service, without what gives or changes ov's own.
 func importEnviron(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(e string) bool { return strings.HasPrefix(e, "OV_") })
-}
-
-// masked is text from elsewhere without what has the shape of a credential.
-func (t *Tools) masked(text string) string {
-	if t.guard.shapes == nil {
-		return ""
-	}
-	var b bytes.Buffer
-	w := redact.NewWriter(&b, t.guard.shapes, nil)
-	_, err := io.WriteString(w, text)
-	if err = errors.Join(err, w.Close()); err != nil {
-		return fmt.Sprintf("(%d characters that could not be masked)", len(text))
-	}
-	return valid(b.String())
 }

@@ -19,7 +19,7 @@ const useNames = "secrets do not belong in arguments: name them in secret_names 
 // intercept refuses a call with a secret in its arguments, or lets it pass with a
 // warning where the sealed policy has it so.
 func (t *Tools) intercept(c *call, arguments map[string]json.RawMessage) error {
-	name, what, err := t.guard.check(arguments)
+	name, what, err := look{t.guard, c.masks.shapes()}.check(arguments)
 	if err != nil || what == "" {
 		return err
 	}

@@ -12,11 +12,12 @@ import (
 const grantsAtOnce = 16
 
 // learning is the call's vault, whose grants the guard gets to know.
-func (t *Tools) learning(c *call) broker.Agent { return learner{c.vault, t} }
+func (t *Tools) learning(c *call) broker.Agent { return learner{c.vault, t, c.masks.Locks} }
 
 type learner struct {
 	broker.Agent
-	t *Tools
+	t     *Tools
+	locks agent.Locks // of what the run masks with
 }
 
 func (l learner) Grant(ctx context.Context, r agent.GrantRequest) (*agent.Grant, error) {
@@ -26,6 +27,7 @@ func (l learner) Grant(ctx context.Context, r agent.GrantRequest) (*agent.Grant,
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	r.Locks = l.locks
 	g, err := l.Agent.Grant(ctx, r)
 	if err == nil {
 		l.t.guard.learn(g.Secrets)

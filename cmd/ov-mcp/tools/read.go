@@ -67,7 +67,36 @@ type statusResult struct {
 	Warned      int64       `json:"warned"`
 	Mode        string      `json:"intercept_mode"`
 	Sessions    int         `json:"sessions"`
+	Server      serverInfo  `json:"server"`
 	Next        string      `json:"next_step,omitempty"`
+}
+
+// serverInfo says whether a vault has a server, and how old what is read is.
+type serverInfo struct {
+	Configured bool              `json:"configured"`
+	State      agent.RemoteState `json:"state,omitempty"`
+	Reachable  *bool             `json:"reachable,omitempty"` // absent: not known
+	Age        *int64            `json:"last_answer_ms_ago,omitempty"`
+	Behind     uint64            `json:"commits_behind,omitempty"`
+	Problem    string            `json:"problem,omitempty"`
+}
+
+// describe says how ov-agent last met the vault's server. Nobody is asked now.
+func describe(r *agent.RemoteStatus, now time.Time) serverInfo {
+	if r == nil {
+		return serverInfo{}
+	}
+	s := serverInfo{Configured: true, State: r.State, Behind: r.Behind, Problem: oneLine(r.Problem)}
+	switch r.State {
+	case agent.RemoteOnline, agent.RemoteRefused:
+		s.Reachable = new(true)
+	case agent.RemoteOffline:
+		s.Reachable = new(false)
+	}
+	if !r.Synced.IsZero() {
+		s.Age = new(max(now.Sub(r.Synced).Milliseconds(), 0))
+	}
+	return s
 }
 
 type agentStatus struct {
@@ -97,10 +126,13 @@ func (t *Tools) status(c *call) (any, error) {
 	r := statusResult{
 		Locked: s.Locked || !s.Running, Vault: s.Vault, App: cfg.App.Value, AppFrom: from(cfg.App), Environment: cfg.Env.Value, EnvFrom: from(cfg.Env),
 		Agent:    agentStatus{s.Running, s.IdleLeft.Milliseconds(), s.HardLeft.Milliseconds()},
-		Scanners: t.scanners(), Redactions: t.redactions.Load(), Intercepted: t.intercepted.Load(), Warned: t.warned.Load(), Mode: t.mode(s),
-		Sessions: t.sessions.len(), Next: next,
+		Scanners: c.masks.sources(), Redactions: t.redactions.Load(), Intercepted: t.intercepted.Load(), Warned: t.warned.Load(), Mode: t.mode(s),
+		Sessions: t.sessions.len(), Server: describe(s.Remote, time.Now()), Next: next,
 	}
 	switch {
+	case c.unmasking != nil:
+		f := explain(c.unmasking)
+		r.Next = f.message + "; " + f.hint
 	case !s.Vault:
 		r.Next = explain(agent.ErrNoVault).hint
 	case r.Locked:
@@ -121,10 +153,13 @@ func from(s config.Setting) string {
 	return string(s.Rung) + " " + s.Where
 }
 
-// scanners says what looks for secrets by shape, in a line each.
-func (t *Tools) scanners() []string {
+// sources says what looks for secrets by shape, in a line each.
+func (m *Masks) sources() []string {
 	lines := []string{}
-	for _, s := range t.c.Redact.Scanners {
+	if m == nil {
+		return lines
+	}
+	for _, s := range m.Redact.Scanners {
 		if r := s.Rules(); len(r) > 0 {
 			lines = append(lines, fmt.Sprintf("%d rules, %s and others", len(r), r[0].ID))
 		}

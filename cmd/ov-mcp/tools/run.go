@@ -134,7 +134,7 @@ func (t *Tools) run(c *call) (any, error) {
 	stop := beat(ctx, begun, out)
 	_, err = broker.Run(ctx, t.learning(c), broker.Request{
 		Argv: a.Command, Dir: t.dir(a.place), Environ: childEnviron(t.c.Environ), Extra: pairs(a.Env),
-		Wants: want, Nothing: want != nil && len(want) == 0, Space: cfg.Context(), Redact: t.c.Redact,
+		Wants: want, Nothing: want != nil && len(want) == 0, Space: cfg.Context(), Redact: c.masks.Redact,
 		Timeout: time.Duration(a.TimeoutMS) * time.Millisecond, Reason: a.Reason,
 		Leader: true, Helper: t.helper(), Grace: commandGrace, Stdin: stdin, Stdout: out.stdout, Stderr: out.stderr,
 		Notice: func(string) {}, Opened: func(int) {}, Report: func(r broker.Report) { report = r },

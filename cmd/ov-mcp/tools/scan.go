@@ -54,7 +54,7 @@ func (t *Tools) scan(c *call) (any, error) {
 	case a.Max < 0 || a.Max > 1000:
 		return nil, badInput("max_findings: 1 to 1000")
 	}
-	rules, err := rule.Compile(t.c.Redact.Scanners, tier)
+	rules, err := rule.Compile(c.masks.Redact.Scanners, tier)
 	if err != nil {
 		return nil, err
 	}

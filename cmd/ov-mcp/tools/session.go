@@ -37,6 +37,7 @@ type sessions struct {
 type session struct {
 	id, app, env string
 	shell        *broker.Session
+	masks        *Masks // that it was opened with
 	busy         bool
 }
 
@@ -114,12 +115,12 @@ func (t *Tools) openSession(c *call, a *injectArgs) (any, error) {
 	}
 	opened, err := broker.OpenSession(c.ctx, t.learning(c), broker.Request{
 		Argv: []string{shell}, Dir: t.dir(a.place), Environ: childEnviron(t.c.Environ), Wants: want, Nothing: want != nil && len(want) == 0,
-		Space: cfg.Context(), Redact: t.c.Redact, Reason: a.Reason, Notice: func(string) {}, Opened: func(int) {},
+		Space: cfg.Context(), Redact: c.masks.Redact, Reason: a.Reason, Notice: func(string) {}, Opened: func(int) {},
 	}, proc.Limits{Idle: idleLimit, Hard: ttl})
 	if err != nil {
 		return nil, err
 	}
-	s := &session{id: newID(), app: cfg.App.Value, env: cfg.Env.Value, shell: opened}
+	s := &session{id: newID(), app: cfg.App.Value, env: cfg.Env.Value, shell: opened, masks: c.masks}
 	if !t.sessions.add(s) {
 		opened.Close(c.ctx)
 		return nil, fault{"too_many_sessions", "8 sessions are open", "close one with action close"}
@@ -171,6 +172,12 @@ func (t *Tools) runInSession(c *call, a *runArgs) (any, error) {
 	s := t.sessions.get(a.SessionID)
 	if s == nil {
 		return nil, noSession
+	}
+	if s.masks.Locks != c.masks.Locks {
+		if t.sessions.remove(s.id) != nil {
+			s.shell.Close(context.WithoutCancel(c.ctx))
+		}
+		return nil, outdated
 	}
 	t.sessions.mark(s, true)
 	defer t.sessions.mark(s, false)

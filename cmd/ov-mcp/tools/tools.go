@@ -17,7 +17,6 @@ import (
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/broker"
-	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/secret"
 )
 
@@ -41,7 +40,9 @@ type Config struct {
 	Dir      string              // where the server was started: the project
 	Getenv   func(string) string // the server's environment
 	Environ  []string
-	Redact   redact.Options // lanes, level and scanners of every run
+	// Masks returns what to mask with now: the same pointer as before unless
+	// something else was installed since. An error refuses the call.
+	Masks func() (*Masks, error)
 	// Helper returns the program that plays the leader of a command's session; ""
 	// is the server's own. May be nil.
 	Helper func() string
@@ -57,13 +58,14 @@ type Tools struct {
 	warned      atomic.Int64 // of these, let pass with a warning
 	sessions    sessions
 	guard       *guard
+	masks       atomic.Pointer[Masks] // of the newest call
 	asker       asker
 	turns       chan struct{} // one for each grant under way
 }
 
 // New returns the tools; Register adds them to a server.
 func New(c Config) *Tools {
-	return &Tools{c: c, guard: newGuard(c.Redact.Scanners), asker: newAsker(), turns: make(chan struct{}, grantsAtOnce)}
+	return &Tools{c: c, guard: newGuard(), asker: newAsker(), turns: make(chan struct{}, grantsAtOnce)}
 }
 
 // Close ends every session.
@@ -75,6 +77,7 @@ type tool struct {
 	readOnly, destructive, idempotent, openWorld bool
 	unguarded                                    bool // its arguments may hold secrets: it looks for them
 	takesValue                                   bool // its argument "value" is a secret: the policy decides
+	unmasked                                     bool // it says what is wrong, so it is there without masks too
 	handle                                       func(*call) (any, error)
 }
 
@@ -99,7 +102,7 @@ func (t *Tools) table() []tool {
 				"For one command use vault_run alone. action list shows the sessions, close ends one."},
 		{name: "vault_list_secrets", title: "List secrets", readOnly: true, idempotent: true, handle: t.list,
 			text: "List the names of secrets with versions, times and tags; never values. Look here before asking the user for a credential."},
-		{name: "vault_status", title: "Vault status", readOnly: true, idempotent: true, handle: t.status,
+		{name: "vault_status", title: "Vault status", readOnly: true, idempotent: true, unmasked: true, handle: t.status,
 			text: "Whether the vault is locked, which app and environment are meant and why, and what to do next."},
 		{name: "vault_create_secret", title: "Create a secret", takesValue: true, handle: t.create,
 			text: "Store a new secret: generated, from a file, from a command's output, or, with none of these, typed by the user. " +
@@ -172,6 +175,8 @@ type call struct {
 	client string
 	req    mcp.CallToolRequest
 
+	masks     *Masks // nil: none can be had
+	unmasking error  // why not
 	confirmed uint64 // the version that the user agreed to delete
 	warnings  []string
 }
@@ -203,6 +208,13 @@ func (t *Tools) serve(c *call, row tool, known map[string]bool) (out any, err er
 	}
 	if c.vault, err = t.c.Connect(c.client); err != nil {
 		return nil, err
+	}
+	if c.masks, err = t.c.Masks(); err != nil {
+		if c.unmasking = cannotMask(err); !row.unmasked {
+			return nil, c.unmasking
+		}
+	} else if was := t.masks.Swap(c.masks); was != nil && was != c.masks {
+		c.warnings = append(c.warnings, "the installed scanners changed and were read again")
 	}
 	if !row.unguarded {
 		if err := t.intercept(c, row.guarded(c.raw)); err != nil {
