@@ -1,6 +1,9 @@
 package seal
 
 import (
+	"crypto/ed25519"
+	"slices"
+
 	"github.com/opaquevault/ov/core/lp"
 	"github.com/opaquevault/ov/core/manifest"
 	"github.com/opaquevault/ov/core/secret"
@@ -28,28 +31,45 @@ func (r *Request) IsMember() bool {
 }
 
 // SealInvitation seals what opens an environment, all but the seed, to who made
-// r: HPKE, with the whole request as associated data.
-func SealInvitation(r *Request, k *MachineKey) ([]byte, error) {
+// r: HPKE, with the whole request as associated data. HPKE does not say who
+// sealed it, so the device that lets them in signs it: sign is by's.
+func SealInvitation(r *Request, k *MachineKey, by DeviceID, sign func(message []byte) []byte) ([]byte, error) {
 	text := (&MachineKey{Vault: k.Vault, Env: k.Env, Seed: make([]byte, HolderSeed), NotAfter: k.NotAfter, Seq: k.Seq, Manifest: k.Manifest,
 		Devices: k.Devices, Name: k.Name, App: k.App, EnvName: k.EnvName, URL: k.URL, ServerKey: k.ServerKey}).Text()
-	return sealTo(r.Seal[:], infoInvitation, r.Bytes(), lp.Join(text.Reveal()))
+	line := text.Reveal()
+	return sealTo(r.Seal[:], infoInvitation, r.Bytes(), lp.Join(line, by[:], sign(invitationSigned(r, line))))
 }
 
-// OpenInvitation opens the answer to r and puts the holder's own seed in.
-func (h *Holder) OpenInvitation(r *Request, seed, data []byte) (*MachineKey, error) {
+// invitationSigned is what the signature of an invitation is of.
+func invitationSigned(r *Request, line []byte) []byte {
+	return lp.Join([]byte("ov/v1/invitation-signature"), r.Bytes(), line)
+}
+
+// OpenInvitation opens the answer to r and puts the holder's own seed in. The
+// second result is the device that signed it, one of those that it names; that
+// it is whose it should be shows in its words, when people compare them.
+func (h *Holder) OpenInvitation(r *Request, seed, data []byte) (*MachineKey, Device, error) {
 	plain, err := openWith(h.seal, infoInvitation, r.Bytes(), data)
 	if err != nil {
-		return nil, err
+		return nil, Device{}, err
 	}
 	in := lp.NewReader(plain)
 	text := in.Field()
+	var by Device
+	in.Fixed(by.ID[:])
+	signature := in.Field()
 	if !in.Done() {
-		return nil, ErrOpen
+		return nil, Device{}, ErrOpen
 	}
+	signed := invitationSigned(r, text)
 	k, err := ParseMachineKey(secret.New(text))
-	if err != nil || k.Vault != r.Vault {
-		return nil, ErrOpen
+	if err != nil || r.Vault != (VaultID{}) && k.Vault != r.Vault {
+		return nil, Device{}, ErrOpen
+	}
+	i := slices.IndexFunc(k.Devices, func(d Device) bool { return d.ID == by.ID })
+	if i < 0 || !ed25519.Verify(k.Devices[i].Key[:], signed, signature) {
+		return nil, Device{}, ErrOpen
 	}
 	k.Seed = append([]byte(nil), seed...)
-	return k, nil
+	return k, k.Devices[i], nil
 }

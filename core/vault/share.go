@@ -15,6 +15,7 @@ type Member struct {
 	seed    []byte
 	holder  *seal.Holder
 	request *seal.Request
+	inviter seal.Device
 }
 
 // NewMember makes the keys of a member, and the request to the vault.
@@ -39,13 +40,19 @@ func (m *Member) Newcomer() Signer {
 // Accept opens the invitation. What it returns opens the environment, and is the
 // caller's to seal.
 func (m *Member) Accept(invitation []byte) (secret.Value, error) {
-	k, err := m.holder.OpenInvitation(m.request, m.seed, invitation)
+	k, by, err := m.holder.OpenInvitation(m.request, m.seed, invitation)
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("open invitation: %w", ErrTampered)
 	}
 	defer k.Wipe()
+	m.inviter = by
 	return k.Text(), nil
 }
+
+// Inviter returns the words of the device that signed the invitation which was
+// accepted: its owner sees the same ones. An invitation opens whoever made it;
+// that it is the owner's shows in them alone.
+func (m *Member) Inviter() string { return seal.Words(m.inviter.Key[:]) }
 
 // Wipe zeroes the keys.
 func (m *Member) Wipe() {
@@ -81,7 +88,7 @@ func (v *Vault) Share(ctx context.Context, request *seal.Request, o MachineOrder
 		return nil, Machine{}, ErrClosed
 	}
 	key.Seq, key.Manifest, key.Devices = v.state.head.Seq, seal.ManifestHash(v.state.head.Manifest), v.state.manifest.Devices
-	invitation, err := seal.SealInvitation(request, key)
+	invitation, err := seal.SealInvitation(request, key, v.device, func(b []byte) []byte { return signWith(v.keys.device, b) })
 	return invitation, out, err
 }
 
