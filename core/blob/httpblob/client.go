@@ -112,24 +112,27 @@ func (s *Store) sealed(ctx context.Context, c call, fields []channel.Field) (*an
 }
 
 func (s *Store) post(ctx context.Context, method string, u *url.URL, kind string, body []byte, fields []channel.Field) (*answer, error) {
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
+	watched, w := s.watch(ctx)
+	defer w.stop()
+	req, err := http.NewRequestWithContext(watched, method, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", kind)
+		req.Body = io.NopCloser(w.moving(bytes.NewReader(body))) // its length and its copies are those of before
 	}
 	for _, f := range fields {
 		req.Header.Set(f.Name, f.Value)
 	}
 	resp, err := s.http.Do(req)
 	if err != nil {
-		return nil, offline(ctx, err)
+		return nil, offline(ctx, w.cause(err))
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	b, err := io.ReadAll(w.moving(io.LimitReader(resp.Body, maxAnswer+1)))
 	if err != nil {
-		return nil, offline(ctx, fmt.Errorf("half an answer: %w", err))
+		return nil, offline(ctx, fmt.Errorf("half an answer: %w", w.cause(err)))
 	}
 	if len(b) > maxAnswer {
 		return nil, fmt.Errorf("%w: larger than %d bytes", ErrServer, maxAnswer)
@@ -146,11 +149,13 @@ func seconds(s string) time.Duration {
 }
 
 // again sends c up to three times while the server cannot be reached: what is
-// asked for is the same however often it is asked.
+// asked for is the same however often it is asked. A server that fell silent is
+// asked twice: the connection may be at fault, and the next one is another.
 func (s *Store) again(ctx context.Context, c call) (*answer, error) {
+	begin := time.Now()
 	for try := 0; ; try++ {
 		a, err := s.do(ctx, c)
-		if try == 2 || !errors.Is(err, ErrOffline) || errors.Is(err, channel.ErrHybrid) {
+		if try == 2 || !errors.Is(err, ErrOffline) || errors.Is(err, channel.ErrHybrid) || time.Since(begin) > s.o.Silence*3/2 {
 			return a, err
 		}
 		select {

@@ -3,7 +3,7 @@
 // and answer is sealed to it as well, so that a proxy sees neither.
 //
 //	httpblob.go  where the server is and who asks
-//	client.go    one request and its answer
+//	client.go    one request and its answer; silence.go how long that may take
 //	store.go     blob.Store: reads
 //	commit.go    blob.Store: commits, in parts when they are large
 //	mail.go      requests of new devices; witness.go audit checkpoints
@@ -36,6 +36,7 @@ type Options struct {
 	ServerKey []byte         // the server's pinned key; nil: requests are not sealed
 	RootCAs   *x509.CertPool // nil: the system's
 	HTTP      *http.Client   // nil: one of our own; for tests
+	Silence   time.Duration  // 0: Silence
 }
 
 // A Store is a blob.Store on a server.
@@ -57,6 +58,9 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("server address %q: want https://HOST[:PORT]", base.Redacted())
 	}
 	base.Path = ""
+	if o.Silence == 0 {
+		o.Silence = Silence
+	}
 	s := &Store{o: o, base: base, http: o.HTTP, now: time.Now}
 	if o.ServerKey != nil {
 		if s.pinned, err = channel.ParseServerKey(o.ServerKey); err != nil {
@@ -72,7 +76,7 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("server address %q: want https://HOST[:PORT]", o.URL)
 	}
 	if s.http == nil {
-		s.http = newClient(o.RootCAs, s.pinned != nil)
+		s.http = newClient(&o, s.pinned != nil)
 	}
 	return s, nil
 }
@@ -84,21 +88,24 @@ func loopback(host string) bool {
 
 // newClient returns a client that speaks TLS 1.3: with the hybrid group alone,
 // unless every body is sealed by itself and TLS may be a proxy's.
-func newClient(roots *x509.CertPool, sealed bool) *http.Client {
-	conf := channel.ClientTLS(roots)
+//
+// Requests of HTTP/2 share a connection, and one that is dead would fail them
+// all: it is tried as soon as it is silent.
+func newClient(o *Options, sealed bool) *http.Client {
+	conf := channel.ClientTLS(o.RootCAs)
 	if sealed {
 		conf.CurvePreferences = nil
 	}
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSClientConfig:       conf,
-			TLSHandshakeTimeout:   10 * time.Second,
-			ResponseHeaderTimeout: 60 * time.Second,
-			IdleConnTimeout:       90 * time.Second,
-			MaxIdleConnsPerHost:   16,
-			ForceAttemptHTTP2:     true,
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSClientConfig:     conf,
+			TLSHandshakeTimeout: 10 * time.Second,
+			IdleConnTimeout:     90 * time.Second,
+			MaxIdleConnsPerHost: 16,
+			ForceAttemptHTTP2:   true,
+			HTTP2:               &http.HTTP2Config{SendPingTimeout: o.Silence / 4, PingTimeout: o.Silence / 4},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("the server redirects: refused") },
 	}
