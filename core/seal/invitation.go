@@ -30,46 +30,55 @@ func (r *Request) IsMember() bool {
 	return r.Device == DeviceID(id[:16])
 }
 
-// SealInvitation seals what opens an environment, all but the seed, to who made
-// r: HPKE, with the whole request as associated data. HPKE does not say who
-// sealed it, so the device that lets them in signs it: sign is by's.
-func SealInvitation(r *Request, k *MachineKey, by DeviceID, sign func(message []byte) []byte) ([]byte, error) {
-	text := (&MachineKey{Vault: k.Vault, Env: k.Env, Seed: make([]byte, HolderSeed), NotAfter: k.NotAfter, Seq: k.Seq, Manifest: k.Manifest,
-		Devices: k.Devices, Name: k.Name, App: k.App, EnvName: k.EnvName, URL: k.URL, ServerKey: k.ServerKey}).Text()
-	line := text.Reveal()
-	return sealTo(r.Seal[:], infoInvitation, r.Bytes(), lp.Join(line, by[:], sign(invitationSigned(r, line))))
+// An Invitation is what who asked is told: what opens the environment, what they
+// may do in it, and which device let them in.
+type Invitation struct {
+	Key  *MachineKey
+	Role manifest.Role
+	By   Device // one of those in Key
+}
+
+// SealInvitation seals in, all but the seed, to who made r: HPKE, with the whole
+// request as associated data. HPKE does not say who sealed it, so in.By signs it.
+func SealInvitation(r *Request, in *Invitation, sign func(message []byte) []byte) ([]byte, error) {
+	k := *in.Key
+	k.Seed = make([]byte, HolderSeed)
+	line := k.Text().Reveal()
+	return sealTo(r.Seal[:], infoInvitation, r.Bytes(), lp.Join(line, []byte{byte(in.Role)}, in.By.ID[:], sign(invitationSigned(r, line, in.Role))))
 }
 
 // invitationSigned is what the signature of an invitation is of.
-func invitationSigned(r *Request, line []byte) []byte {
-	return lp.Join([]byte("ov/v1/invitation-signature"), r.Bytes(), line)
+func invitationSigned(r *Request, line []byte, role manifest.Role) []byte {
+	return lp.Join([]byte("ov/v1/invitation-signature"), r.Bytes(), line, []byte{byte(role)})
 }
 
-// OpenInvitation opens the answer to r and puts the holder's own seed in. The
-// second result is the device that signed it, one of those that it names; that
-// it is whose it should be shows in its words, when people compare them.
-func (h *Holder) OpenInvitation(r *Request, seed, data []byte) (*MachineKey, Device, error) {
+// OpenInvitation opens the answer to r and puts the holder's own seed in. By is
+// one of the devices that it names, and signed it; that it is whose it should be
+// shows in its words, when people compare them.
+func (h *Holder) OpenInvitation(r *Request, seed, data []byte) (*Invitation, error) {
 	plain, err := openWith(h.seal, infoInvitation, r.Bytes(), data)
 	if err != nil {
-		return nil, Device{}, err
+		return nil, err
 	}
 	in := lp.NewReader(plain)
-	text := in.Field()
-	var by Device
-	in.Fixed(by.ID[:])
+	line := in.Field()
+	var role [1]byte
+	var by DeviceID
+	in.Fixed(role[:])
+	in.Fixed(by[:])
 	signature := in.Field()
-	if !in.Done() {
-		return nil, Device{}, ErrOpen
+	if !in.Done() || role[0] != byte(manifest.RoleReader) && role[0] != byte(manifest.RoleWriter) {
+		return nil, ErrOpen
 	}
-	signed := invitationSigned(r, text)
-	k, err := ParseMachineKey(secret.New(text))
-	if err != nil || r.Vault != (VaultID{}) && k.Vault != r.Vault {
-		return nil, Device{}, ErrOpen
+	out := &Invitation{Role: manifest.Role(role[0])}
+	signed := invitationSigned(r, line, out.Role)
+	if out.Key, err = ParseMachineKey(secret.New(line)); err != nil || r.Vault != (VaultID{}) && out.Key.Vault != r.Vault {
+		return nil, ErrOpen
 	}
-	i := slices.IndexFunc(k.Devices, func(d Device) bool { return d.ID == by.ID })
-	if i < 0 || !ed25519.Verify(k.Devices[i].Key[:], signed, signature) {
-		return nil, Device{}, ErrOpen
+	i := slices.IndexFunc(out.Key.Devices, func(d Device) bool { return d.ID == by })
+	if i < 0 || !ed25519.Verify(out.Key.Devices[i].Key[:], signed, signature) {
+		return nil, ErrOpen
 	}
-	k.Seed = append([]byte(nil), seed...)
-	return k, k.Devices[i], nil
+	out.Key.Seed, out.By = append([]byte(nil), seed...), out.Key.Devices[i]
+	return out, nil
 }

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/opaquevault/ov/core/manifest"
 )
 
 // refText is a text as FORMAT.md has it.
@@ -122,21 +124,24 @@ func TestInvitation(t *testing.T) {
 	}
 	k := newMachineKey()
 	k.Devices[1].Key = [32]byte(public)
+	invite := func(k *MachineKey, by DeviceID) *Invitation {
+		return &Invitation{Key: k, Role: manifest.RoleWriter, By: Device{ID: by}}
+	}
 	by := k.Devices[1].ID
 	for what, vault := range map[string]VaultID{"to this vault": k.Vault, "to whichever vault": {}} {
 		r := h.Request(vault, "bob")
-		data, err := SealInvitation(r, k, by, sign(owner))
+		data, err := SealInvitation(r, invite(k, by), sign(owner))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, from, err := h.OpenInvitation(r, seed, data)
-		if err != nil || from.Key != [32]byte(public) || from.ID != by {
-			t.Fatalf("%s: %+v, %v", what, from, err)
+		got, err := h.OpenInvitation(r, seed, data)
+		if err != nil || got.By.Key != [32]byte(public) || got.By.ID != by || got.Role != manifest.RoleWriter {
+			t.Fatalf("%s: %+v, %v", what, got, err)
 		}
 		want := *k
 		want.Seed = seed
-		if !reflect.DeepEqual(got, &want) {
-			t.Errorf("%s: %+v, want %+v", what, got, &want)
+		if !reflect.DeepEqual(got.Key, &want) {
+			t.Errorf("%s: %+v, want %+v", what, got.Key, &want)
 		}
 		if bytes.Contains(data, k.Seed) || bytes.Contains(data, []byte("production")) {
 			t.Errorf("%s: what it says stands in the open", what)
@@ -144,38 +149,48 @@ func TestInvitation(t *testing.T) {
 		for i := 0; i < len(data); i += 97 {
 			d := bytes.Clone(data)
 			d[i] ^= 1
-			if _, _, err := h.OpenInvitation(r, seed, d); !errors.Is(err, ErrOpen) {
+			if _, err := h.OpenInvitation(r, seed, d); !errors.Is(err, ErrOpen) {
 				t.Fatalf("byte %d: %v", i, err)
 			}
-			if _, _, err := h.OpenInvitation(r, seed, data[:i]); !errors.Is(err, ErrOpen) {
+			if _, err := h.OpenInvitation(r, seed, data[:i]); !errors.Is(err, ErrOpen) {
 				t.Fatalf("cut at %d: %v", i, err)
 			}
 		}
-		if _, _, err := newHolder(t).OpenInvitation(r, seed, data); !errors.Is(err, ErrOpen) {
+		if _, err := newHolder(t).OpenInvitation(r, seed, data); !errors.Is(err, ErrOpen) {
 			t.Errorf("another asker's keys: %v", err)
 		}
-		if _, _, err := h.OpenInvitation(h.Request(vault, "carol"), seed, data); !errors.Is(err, ErrOpen) {
+		if _, err := h.OpenInvitation(h.Request(vault, "carol"), seed, data); !errors.Is(err, ErrOpen) {
 			t.Errorf("another request of the same keys: %v", err)
 		}
 	}
 	r := h.Request(k.Vault, "bob")
-	replay := ed25519.Sign(owner, invitationSigned(h.Request(k.Vault, "carol"), []byte("x")))
+	replay := ed25519.Sign(owner, invitationSigned(h.Request(k.Vault, "carol"), []byte("x"), manifest.RoleWriter))
 	for what, data := range map[string]func() ([]byte, error){
-		"signed by a stranger":              func() ([]byte, error) { return SealInvitation(r, k, by, sign(strange)) },
-		"by a device that it does not name": func() ([]byte, error) { return SealInvitation(r, k, DeviceID{99}, sign(owner)) },
-		"with another one's signature":      func() ([]byte, error) { return SealInvitation(r, k, by, func([]byte) []byte { return replay }) },
-		"with no signature":                 func() ([]byte, error) { return SealInvitation(r, k, by, func([]byte) []byte { return nil }) },
+		"signed by a stranger":              func() ([]byte, error) { return SealInvitation(r, invite(k, by), sign(strange)) },
+		"by a device that it does not name": func() ([]byte, error) { return SealInvitation(r, invite(k, DeviceID{99}), sign(owner)) },
+		"with another one's signature":      func() ([]byte, error) { return SealInvitation(r, invite(k, by), func([]byte) []byte { return replay }) },
+		"with no signature":                 func() ([]byte, error) { return SealInvitation(r, invite(k, by), func([]byte) []byte { return nil }) },
+		"as a machine": func() ([]byte, error) {
+			return SealInvitation(r, &Invitation{Key: k, Role: manifest.RoleMachine, By: Device{ID: by}}, sign(owner))
+		},
+		"as another role than was signed": func() ([]byte, error) {
+			return SealInvitation(r, &Invitation{Key: k, Role: manifest.RoleReader, By: Device{ID: by}}, func([]byte) []byte {
+				open := *k
+				open.Seed = make([]byte, HolderSeed)
+				return ed25519.Sign(owner, invitationSigned(r, open.Text().Reveal(), manifest.RoleWriter))
+			})
+		},
 		"of another vault": func() ([]byte, error) {
 			other := *k
 			other.Vault[0]++
-			return SealInvitation(r, &other, by, sign(owner))
+			return SealInvitation(r, invite(&other, by), sign(owner))
 		},
 	} {
 		d, err := data()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, _, err := h.OpenInvitation(r, seed, d); !errors.Is(err, ErrOpen) || got != nil {
+		if got, err := h.OpenInvitation(r, seed, d); !errors.Is(err, ErrOpen) || got != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -15,7 +15,7 @@ type Member struct {
 	seed    []byte
 	holder  *seal.Holder
 	request *seal.Request
-	inviter seal.Device
+	invited *seal.Invitation
 }
 
 // NewMember makes the keys of a member, and the request to the vault.
@@ -40,19 +40,21 @@ func (m *Member) Newcomer() Signer {
 // Accept opens the invitation. What it returns opens the environment, and is the
 // caller's to seal.
 func (m *Member) Accept(invitation []byte) (secret.Value, error) {
-	k, by, err := m.holder.OpenInvitation(m.request, m.seed, invitation)
+	in, err := m.holder.OpenInvitation(m.request, m.seed, invitation)
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("open invitation: %w", ErrTampered)
 	}
-	defer k.Wipe()
-	m.inviter = by
-	return k.Text(), nil
+	defer in.Key.Wipe()
+	m.invited = in
+	return in.Key.Text(), nil
 }
 
 // Inviter returns the words of the device that signed the invitation which was
-// accepted: its owner sees the same ones. An invitation opens whoever made it;
-// that it is the owner's shows in them alone.
-func (m *Member) Inviter() string { return seal.Words(m.inviter.Key[:]) }
+// accepted, which its owner sees as well, and the role that it gives. An
+// invitation opens whoever made it: that it is the owner's shows in the words alone.
+func (m *Member) Inviter() (words string, role manifest.Role) {
+	return seal.Words(m.invited.By.Key[:]), m.invited.Role
+}
 
 // Wipe zeroes the keys.
 func (m *Member) Wipe() {
@@ -88,7 +90,8 @@ func (v *Vault) Share(ctx context.Context, request *seal.Request, o MachineOrder
 		return nil, Machine{}, ErrClosed
 	}
 	key.Seq, key.Manifest, key.Devices = v.state.head.Seq, seal.ManifestHash(v.state.head.Manifest), v.state.manifest.Devices
-	invitation, err := seal.SealInvitation(request, key, v.device, func(b []byte) []byte { return signWith(v.keys.device, b) })
+	in := &seal.Invitation{Key: key, Role: manifest.RoleReader, By: seal.Device{ID: v.device}}
+	invitation, err := seal.SealInvitation(request, in, func(b []byte) []byte { return signWith(v.keys.device, b) })
 	return invitation, out, err
 }
 
