@@ -52,6 +52,9 @@ const (
 	NoteWitness NoteKind = 4 // an audit checkpoint; id: the device's
 	NoteRevoked NoteKind = 5 // a key that was listed once; id: a KeyID, body: the public key
 	NoteAttempt NoteKind = 6 // attempts to enrol in the last hour
+	NoteNonce   NoteKind = 7 // a request that may be taken once; id: its nonce
+	NoteTurn    NoteKind = 8 // which replica does what one does for all; id: what
+	NoteProbe   NoteKind = 9 // a replica has found that the database writes; id: its own
 )
 
 // A Note is a small thing beside a vault, or, with the zero Vault, beside all.

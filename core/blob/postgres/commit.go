@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +21,7 @@ func (d *Depot) Commit(ctx context.Context, v depot.Vault, c depot.Commit) (befo
 		return false, fmt.Errorf("commit %d on %d: %w", c.Seq, c.Base, blob.ErrInvalid)
 	}
 	put := stored(c.Seq, c.Put)
-	err = d.retry(ctx, func() error {
+	err = d.do(ctx, func(ctx context.Context) error {
 		if simple(&c) {
 			done, err := d.commitSimple(ctx, v, &c, put)
 			if done || err != nil {
@@ -108,14 +107,14 @@ func once(ctx context.Context, tx pgx.Tx, v depot.Vault, c *depot.Commit) (bool,
 	if err != nil || tag.RowsAffected() == 1 {
 		return false, err
 	}
-	var hash []byte
-	if err := tx.QueryRow(ctx, qAnswer, v[:], c.Key[:]).Scan(&hash); err != nil {
-		return false, err
+	// Not a read but a write: the first one may have been cut off while it waited
+	// for a standby, and be seen here, and nowhere after a fail-over. This waits
+	// for the standby to have both.
+	tag, err = tx.Exec(ctx, wAgain, v[:], c.Key[:], c.Hash[:])
+	if err == nil && tag.RowsAffected() != 1 {
+		err = depot.ErrKeyReused
 	}
-	if !bytes.Equal(hash, c.Hash[:]) {
-		return false, depot.ErrKeyReused
-	}
-	return true, nil
+	return err == nil, err
 }
 
 // advance moves the head, if it is where the commit was made from.

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,7 +22,7 @@ func fail(verb string, err error) error {
 		return err
 	case gone(err):
 		err = fmt.Errorf("%w (%w)", depot.ErrUnavailable, err)
-	case code(err) == "53100": // disk_full
+	case code(err) == stateFull:
 		err = fmt.Errorf("%w (%w)", blob.ErrFull, err)
 	}
 	return fmt.Errorf("%s database: %w", verb, err)
@@ -38,12 +36,21 @@ func code(err error) string {
 	return ""
 }
 
+// States that say how the database is, and nothing of what was asked.
+const (
+	stateReadOnly = "25006" // this host takes no writes: another one does now
+	stateUnknown  = "40003" // whether it was done: CockroachDB's word for a lost answer
+	stateCrowded  = "53300" // too many connections
+	stateTooLong  = "57014" // statement_timeout
+	stateFull     = "53100" // its disk
+)
+
 // gone reports whether the database went away or cannot be written to, as
 // during a restart or a fail-over.
 func gone(err error) bool {
 	switch c := code(err); {
 	case c == "":
-	case strings.HasPrefix(c, "08"), strings.HasPrefix(c, "57P"), c == "25006", c == "53300", c == "57014":
+	case strings.HasPrefix(c, "08"), strings.HasPrefix(c, "57P"), c == stateReadOnly, c == stateUnknown, c == stateCrowded, c == stateTooLong:
 		return true
 	default:
 		return false
@@ -62,23 +69,3 @@ func gone(err error) bool {
 // clash reports whether err is one of two transactions at once, which goes away
 // when one of them is run again.
 func clash(err error) bool { return code(err) == "40001" || code(err) == "40P01" }
-
-// tries is how often a transaction is run.
-const tries = 8
-
-// retry runs f until it does not clash with another transaction, and once more
-// when the connection turned out to be gone: what f does, it may do twice.
-func (d *Depot) retry(ctx context.Context, f func() error) error {
-	for try := 1; ; try++ {
-		err := f()
-		again := clash(err) && try < tries || err != nil && gone(err) && try < 3
-		if !again || ctx.Err() != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(time.Duration(rand.IntN(20*try)+1) * time.Millisecond):
-		}
-	}
-}

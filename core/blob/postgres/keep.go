@@ -13,33 +13,40 @@ import (
 
 // Ping implements depot.Depot. A connection is to a host that takes writes:
 // target_session_attrs has seen to that.
-func (d *Depot) Ping(ctx context.Context) error { return fail("reach", d.pool.Ping(ctx)) }
+func (d *Depot) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, min(d.times.patience, pingTimeout))
+	defer cancel()
+	return fail("reach", d.steady(ctx, d.pool.Ping))
+}
 
 // Vaults implements depot.Depot.
-func (d *Depot) Vaults(ctx context.Context, after depot.Vault, limit int) ([]depot.Vault, error) {
-	rows, err := d.pool.Query(ctx, qVaults, after[:], limit)
-	if err != nil {
-		return nil, fail("read", err)
-	}
-	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (v depot.Vault, err error) {
-		var id []byte
-		err = row.Scan(&id)
-		copy(v[:], id)
-		return v, err
+func (d *Depot) Vaults(ctx context.Context, after depot.Vault, limit int) (out []depot.Vault, err error) {
+	err = d.steady(ctx, func(ctx context.Context) error {
+		rows, err := d.pool.Query(ctx, qVaults, after[:], limit)
+		if err != nil {
+			return err
+		}
+		out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (v depot.Vault, err error) {
+			var id []byte
+			err = row.Scan(&id)
+			copy(v[:], id)
+			return v, err
+		})
+		return err
 	})
 	return out, fail("read", err)
 }
 
 // Count implements depot.Depot.
 func (d *Depot) Count(ctx context.Context) (n int64, err error) {
-	err = d.pool.QueryRow(ctx, qCount).Scan(&n)
+	err = d.do(ctx, func(ctx context.Context) error { return d.pool.QueryRow(ctx, qCount).Scan(&n) })
 	return n, fail("read", err)
 }
 
 // Export implements depot.Depot.
 func (d *Depot) Export(ctx context.Context, v depot.Vault) (img *depot.Image, err error) {
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = d.retry(ctx, func() error {
+	err = d.steady(ctx, func(ctx context.Context) error {
 		return pgx.BeginTxFunc(ctx, d.pool, snapshot, func(tx pgx.Tx) error {
 			img, err = export(ctx, tx, v)
 			return err
@@ -105,7 +112,7 @@ func (d *Depot) Import(ctx context.Context, img *depot.Image) error {
 	for i := range img.Records {
 		p.add(img.Records[i].Seq, &img.Records[i].Record)
 	}
-	err := d.retry(ctx, func() error {
+	err := d.steady(ctx, func(ctx context.Context) error {
 		return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
 			if err := advance(ctx, tx, v, c); err != nil {
 				return err
@@ -126,7 +133,7 @@ func (d *Depot) Import(ctx context.Context, img *depot.Image) error {
 
 // Remove implements depot.Depot.
 func (d *Depot) Remove(ctx context.Context, v depot.Vault) error {
-	err := d.retry(ctx, func() error {
+	err := d.steady(ctx, func(ctx context.Context) error {
 		return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
 			tag, err := tx.Exec(ctx, wRemoveVault, v[:])
 			if err != nil {
@@ -142,25 +149,55 @@ func (d *Depot) Remove(ctx context.Context, v depot.Vault) error {
 	return fail("write", err)
 }
 
+// collectAtOnce is how many vaults one statement of Collect goes through: none
+// of them may hold up, or lock, a large database.
+const collectAtOnce = 1000
+
 // Collect implements depot.Depot.
 func (d *Depot) Collect(ctx context.Context, r depot.Retention) (c depot.Collected, err error) {
+	from, end := depot.Span(nil)
+	var after depot.Vault
+	for {
+		page, err := d.Vaults(ctx, after, collectAtOnce)
+		if err != nil {
+			return c, err
+		}
+		to := end
+		if len(page) == collectAtOnce {
+			after = page[len(page)-1]
+			to = append([]byte{}, after[:]...)
+		}
+		if err := d.collect(ctx, r, from, to, &c); err != nil {
+			return c, fail("write", err)
+		}
+		if len(page) < collectAtOnce {
+			return c, nil
+		}
+		from = to
+	}
+}
+
+// collect is Collect for the vaults from one id, below another.
+func (d *Depot) collect(ctx context.Context, r depot.Retention, from, to []byte, c *depot.Collected) error {
 	for _, s := range []struct {
 		n    *int64
 		sql  string
 		args []any
 	}{
-		{&c.Answers, wOldAnswers, []any{r.Now.Add(-r.Answers).UnixMilli()}},
-		{&c.Manifests, wOldManifests, []any{r.Now.Add(-r.Manifests).UnixMilli(), int64(blob.KeepManifests)}},
-		{&c.Notes, wExpired, []any{r.Now.UnixMilli()}},
+		{&c.Answers, wOldAnswers, []any{from, to, r.Now.Add(-r.Answers).UnixMilli()}},
+		{&c.Manifests, wOldManifests, []any{from, to, r.Now.Add(-r.Manifests).UnixMilli(), int64(blob.KeepManifests)}},
+		{&c.Notes, wExpired, []any{from, to, r.Now.UnixMilli()}},
 	} {
-		err := d.retry(ctx, func() error {
+		err := d.steady(ctx, func(ctx context.Context) error {
 			tag, err := d.pool.Exec(ctx, s.sql, s.args...)
-			*s.n = tag.RowsAffected()
+			if err == nil {
+				*s.n += tag.RowsAffected()
+			}
 			return err
 		})
 		if err != nil {
-			return c, fail("write", err)
+			return err
 		}
 	}
-	return c, nil
+	return nil
 }

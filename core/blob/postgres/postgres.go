@@ -4,9 +4,12 @@
 //
 //	statements.go  all SQL
 //	postgres.go    opening and reading
+//	host.go        which of several hosts is written to
+//	migrate.go     the schema
 //	commit.go      what a commit does
 //	notes.go       notes; keep.go is for who runs the server
-//	errors.go      what the database means, and what is tried again
+//	steady.go      what is tried again, and for how long
+//	errors.go      what the database means
 package postgres
 
 import (
@@ -14,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,29 +30,40 @@ import (
 var _ depot.Depot = (*Depot)(nil)
 
 // A Depot is a depot.Depot in a PostgreSQL database.
-type Depot struct{ pool *pgxpool.Pool }
+type Depot struct {
+	pool      *pgxpool.Pool
+	times     times
+	current   atomic.Bool   // the schema is
+	migrating chan struct{} // whose turn it is
+}
 
 // Limits of what one replica asks of the database.
 const (
 	minConns       = 2
 	maxConns       = 32
 	connectTimeout = 5 * time.Second
+	pingTimeout    = 3 * time.Second
 )
 
 // Open connects to the database of dsn, postgres://USER@HOST[,HOST...]/NAME, and
 // brings its schema up to date. Of several hosts it writes to the one that takes
-// writes, and finds it again after a fail-over.
-func Open(ctx context.Context, dsn string) (*Depot, error) {
+// writes, and finds it again after a fail-over. A database that cannot be reached
+// now is no error here, but of everything that is asked of it until it can be:
+// Ping tells.
+func Open(ctx context.Context, dsn string) (*Depot, error) { return openWith(ctx, dsn, usual()) }
+
+func openWith(ctx context.Context, dsn string, t times) (*Depot, error) {
 	conf, err := configure(dsn)
 	if err != nil {
 		return nil, err
 	}
+	probe(conf, t.probe)
 	pool, err := pgxpool.NewWithConfig(ctx, conf)
 	if err != nil {
 		return nil, fail("open", err)
 	}
-	d := &Depot{pool: pool}
-	if err := d.migrate(ctx); err != nil {
+	d := &Depot{pool: pool, times: t, migrating: make(chan struct{}, 1)}
+	if err := d.do(ctx, func(context.Context) error { return nil }); err != nil && !gone(err) {
 		pool.Close()
 		return nil, fail("open", err)
 	}
@@ -77,6 +92,7 @@ func configure(dsn string) (*pgxpool.Config, error) {
 	}
 	conf.MinConns = minConns
 	conf.HealthCheckPeriod = 10 * time.Second
+	conf.PingTimeout = pingTimeout
 	params := conf.ConnConfig.RuntimeParams
 	for name, value := range map[string]string{"application_name": "ov-server", "statement_timeout": "30000"} {
 		if params[name] == "" {
@@ -84,45 +100,6 @@ func configure(dsn string) (*pgxpool.Config, error) {
 		}
 	}
 	return conf, nil
-}
-
-// migrate runs the steps that the database has not seen. Of several replicas
-// that start at once one may find a table half made: it tries again.
-func (d *Depot) migrate(ctx context.Context) (err error) {
-	for range tries {
-		err = d.migrateOnce(ctx)
-		if c := code(err); c != "23505" && c != "42P07" && c != "42710" { // what a half made table is called
-			break
-		}
-	}
-	return err
-}
-
-func (d *Depot) migrateOnce(ctx context.Context) error {
-	return d.retry(ctx, func() error {
-		if _, err := d.pool.Exec(ctx, mTable); err != nil {
-			return err
-		}
-		var version int
-		if err := d.pool.QueryRow(ctx, mVersion).Scan(&version); err != nil {
-			return err
-		}
-		steps := migrations()
-		if version > len(steps) {
-			return fmt.Errorf("database has schema %d, this program knows %d: made by a newer version of ov-server", version, len(steps))
-		}
-		for i, step := range steps[version:] {
-			for _, statement := range step {
-				if _, err := d.pool.Exec(ctx, statement); err != nil {
-					return err
-				}
-			}
-			if _, err := d.pool.Exec(ctx, mDone, version+i+1); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // Close implements depot.Depot.
@@ -133,7 +110,7 @@ func (d *Depot) Close() error {
 
 // Head implements depot.Depot.
 func (d *Depot) Head(ctx context.Context, v depot.Vault) (h depot.Head, err error) {
-	err = d.retry(ctx, func() error {
+	err = d.do(ctx, func(ctx context.Context) error {
 		h, err = scanHead(d.pool.QueryRow(ctx, qHead, v[:]))
 		return err
 	})
@@ -156,7 +133,7 @@ func scanHead(row pgx.Row) (h depot.Head, err error) {
 
 // Manifest implements depot.Depot.
 func (d *Depot) Manifest(ctx context.Context, v depot.Vault, seq uint64) (body []byte, err error) {
-	err = d.retry(ctx, func() error { return d.pool.QueryRow(ctx, qManifest, v[:], int64(seq)).Scan(&body) })
+	err = d.do(ctx, func(ctx context.Context) error { return d.pool.QueryRow(ctx, qManifest, v[:], int64(seq)).Scan(&body) })
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, blob.ErrNotFound
 	}
@@ -168,7 +145,7 @@ func (d *Depot) Changes(ctx context.Context, v depot.Vault, since uint64) (out [
 	if _, err := d.Head(ctx, v); err != nil {
 		return nil, err
 	}
-	err = d.retry(ctx, func() error {
+	err = d.do(ctx, func(ctx context.Context) error {
 		rows, err := d.pool.Query(ctx, qChanges, v[:], int64(since))
 		if err != nil {
 			return err
@@ -216,7 +193,7 @@ func columnsOf(keys []blob.Key) columns {
 
 // Get implements depot.Depot.
 func (d *Depot) Get(ctx context.Context, v depot.Vault, keys []blob.Key, limit int) (out []blob.Record, err error) {
-	err = d.retry(ctx, func() error {
+	err = d.do(ctx, func(ctx context.Context) error {
 		switch len(keys) {
 		case 0:
 			return nil
@@ -314,7 +291,7 @@ func (d *Depot) getMany(ctx context.Context, v depot.Vault, keys []blob.Key) ([]
 // Locate implements depot.Depot.
 func (d *Depot) Locate(ctx context.Context, locator [16]byte) (v depot.Vault, err error) {
 	var id []byte
-	err = d.retry(ctx, func() error { return d.pool.QueryRow(ctx, qLocate, locator[:]).Scan(&id) })
+	err = d.do(ctx, func(ctx context.Context) error { return d.pool.QueryRow(ctx, qLocate, locator[:]).Scan(&id) })
 	if errors.Is(err, pgx.ErrNoRows) {
 		return v, blob.ErrNotFound
 	}

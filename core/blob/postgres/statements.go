@@ -42,7 +42,6 @@ const (
 	qGetMany = `SELECT r.kind, r.id, r.version, r.grp, r.sum, r.data FROM unnest($2::SMALLINT[], $3::BYTEA[], $4::BIGINT[]) AS k (kind, id, version)
 		JOIN records AS r ON r.vault = $1 AND r.kind = k.kind AND r.id = k.id AND r.version = k.version`
 	qLocate = `SELECT id FROM vaults WHERE locator = $1`
-	qAnswer = `SELECT hash FROM answers WHERE vault = $1 AND key = $2`
 	qNote   = `SELECT version, expires, body FROM notes WHERE vault = $1 AND kind = $2 AND id = $3 AND (expires = 0 OR expires > $4)`
 	qNotes  = `SELECT id, version, expires, body FROM notes
 		WHERE vault = $1 AND kind = $2 AND id >= $3 AND id < $4 AND (expires = 0 OR expires > $5) ORDER BY id`
@@ -75,6 +74,7 @@ const wCommit = `WITH advanced AS (
 // The writes of every other commit, in one transaction.
 const (
 	wAnswer  = `INSERT INTO answers (vault, key, hash, time) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`
+	wAgain   = `UPDATE answers SET hash = $3 WHERE vault = $1 AND key = $2 AND hash = $3`
 	wCreate  = `INSERT INTO vaults (id, seq, chain, records, bytes, locator, created) VALUES ($1, $2, $3, 0, 0, $4, $5) ON CONFLICT (id) DO NOTHING`
 	wAdvance = `UPDATE vaults SET seq = $1, chain = $2 WHERE id = $3 AND seq = $4 AND chain = $5`
 	wReset   = `DELETE FROM records WHERE vault = $1`
@@ -98,9 +98,10 @@ const (
 	wOverNote = `INSERT INTO notes (vault, kind, id, version, expires, body) VALUES ($1, $2, $3, 1, $4, $5)
 		ON CONFLICT (vault, kind, id) DO UPDATE SET version = notes.version + 1, expires = excluded.expires, body = excluded.body`
 	wDropNote     = `DELETE FROM notes WHERE vault = $1 AND kind = $2 AND id = $3`
-	wOldAnswers   = `DELETE FROM answers WHERE time < $1`
-	wOldManifests = `DELETE FROM manifests WHERE time < $1 AND seq <= (SELECT v.seq - $2 FROM vaults AS v WHERE v.id = manifests.vault)`
-	wExpired      = `DELETE FROM notes WHERE expires > 0 AND expires <= $1`
+	wOldAnswers   = `DELETE FROM answers WHERE vault >= $1 AND vault < $2 AND time < $3`
+	wOldManifests = `DELETE FROM manifests WHERE vault >= $1 AND vault < $2 AND time < $3
+		AND seq <= (SELECT v.seq - $4 FROM vaults AS v WHERE v.id = manifests.vault)`
+	wExpired = `DELETE FROM notes WHERE vault >= $1 AND vault < $2 AND expires > 0 AND expires <= $3`
 
 	wRemoveVault     = `DELETE FROM vaults WHERE id = $1`
 	wRemoveManifests = `DELETE FROM manifests WHERE vault = $1`
@@ -110,8 +111,8 @@ const (
 
 // statements are all of them.
 func statements() []string {
-	all := []string{mTable, mVersion, mDone, qHead, qManifest, qChanges, qGet, qSizes, qGetMany, qLocate, qAnswer, qNote, qNotes, qVaults, qCount,
-		qLocator, qAll, qAllManifests, qAllNotes, wCommit, wAnswer, wCreate, wAdvance, wReset, wEmpty, wPurge, wPut, wSizes, wManifest, wDropParts,
+	all := []string{mTable, mVersion, mDone, qHead, qManifest, qChanges, qGet, qSizes, qGetMany, qLocate, qNote, qNotes, qVaults, qCount,
+		qLocator, qAll, qAllManifests, qAllNotes, wCommit, wAnswer, wAgain, wCreate, wAdvance, wReset, wEmpty, wPurge, wPut, wSizes, wManifest, wDropParts,
 		wNewNote, wNote, wOverNote, wDropNote, wOldAnswers, wOldManifests, wExpired,
 		wRemoveVault, wRemoveManifests, wRemoveAnswers, wRemoveNotes}
 	for _, m := range migrations() {

@@ -4,6 +4,7 @@ package pgtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -31,6 +32,8 @@ type Cluster struct {
 	bin  string
 	cred *syscall.Credential // nil: ours
 	sync bool
+	port int      // on loopback as well; 0: the socket alone
+	more []string // settings
 	mu   sync.Mutex
 	cmd  *exec.Cmd
 	done chan struct{} // closed when cmd has ended
@@ -122,6 +125,28 @@ func unprivileged() (*syscall.Credential, error) {
 
 // Start makes a cluster and starts it. Without sync nothing is durable, and fast.
 func Start(sync bool) (*Cluster, error) {
+	c, err := newCluster(sync)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.begin("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+}
+
+// begin makes the data with a program of PostgreSQL's and starts the server.
+func (c *Cluster) begin(program string, args ...string) error {
+	if out, err := c.command(program, args...).CombinedOutput(); err != nil {
+		os.RemoveAll(c.dir)
+		return fmt.Errorf("%s: %w: %s", program, err, out)
+	}
+	if err := c.Up(); err != nil {
+		c.Stop()
+		return err
+	}
+	return nil
+}
+
+// newCluster makes the folder of a cluster.
+func newCluster(sync bool) (*Cluster, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -139,15 +164,6 @@ func Start(sync bool) (*Cluster, error) {
 		if err := os.Chown(dir, int(cred.Uid), int(cred.Gid)); err != nil {
 			return nil, err
 		}
-	}
-	initdb := c.command("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
-	if out, err := initdb.CombinedOutput(); err != nil {
-		os.RemoveAll(dir)
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
-	}
-	if err := c.Up(); err != nil {
-		os.RemoveAll(dir)
-		return nil, err
 	}
 	return c, nil
 }
@@ -170,9 +186,15 @@ func (c *Cluster) Up() error {
 	if c.sync {
 		durable = "on"
 	}
-	cmd := c.command("postgres", "-D", c.data(), "-k", c.dir, "-h", "",
-		"-c", "fsync="+durable, "-c", "synchronous_commit="+durable, "-c", "full_page_writes="+durable,
-		"-c", "max_connections=100", "-c", "shared_buffers=64MB", "-c", "logging_collector=off", "-c", "log_statement=none")
+	host := ""
+	if c.port != 0 {
+		host = loopback
+	}
+	cmd := c.command("postgres", append([]string{
+		"-D", c.data(), "-k", c.dir, "-h", host, "-p", strconv.Itoa(cmp.Or(c.port, 5432)),
+		"-c", "fsync=" + durable, "-c", "synchronous_commit=" + durable, "-c", "full_page_writes=" + durable,
+		"-c", "max_connections=100", "-c", "shared_buffers=64MB", "-c", "logging_collector=off", "-c", "log_statement=none",
+	}, c.more...)...)
 	log, err := os.OpenFile(filepath.Join(c.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -248,6 +270,22 @@ func (c *Cluster) Down(crash bool) error {
 	return nil
 }
 
+// Kill ends the server and every process of it at once, as the loss of its
+// machine does.
+func (c *Cluster) Kill() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cmd == nil {
+		return nil
+	}
+	if err := syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL); err != nil { // a group of its own: see attributes
+		return err
+	}
+	<-c.done
+	c.cmd = nil
+	return nil
+}
+
 // Stop stops the server and removes all of it.
 func (c *Cluster) Stop() {
 	_ = c.Down(true)
@@ -255,11 +293,17 @@ func (c *Cluster) Stop() {
 }
 
 func (c *Cluster) dsn(name string) string {
-	return "postgres://postgres@/" + name + "?host=" + c.dir
+	return fmt.Sprintf("postgres://postgres@/%s?host=%s&port=%d", name, c.dir, cmp.Or(c.port, 5432))
 }
 
 // Database makes a new database and returns its address.
 func (c *Cluster) Database(t testing.TB) string {
+	t.Helper()
+	return c.dsn(c.create(t))
+}
+
+// create makes a new database and returns its name.
+func (c *Cluster) create(t testing.TB) string {
 	t.Helper()
 	name := "t" + fmt.Sprintf("%x", random())
 	conn, err := pgx.Connect(t.Context(), c.dsn("postgres"))
@@ -270,7 +314,7 @@ func (c *Cluster) Database(t testing.TB) string {
 	if _, err := conn.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0"); err != nil {
 		t.Fatal(err)
 	}
-	return c.dsn(name)
+	return name
 }
 
 func random() []byte {
