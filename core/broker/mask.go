@@ -43,7 +43,7 @@ func Mask(ctx context.Context, a Agent, r MaskRequest) (err error) {
 	s := &stream{pipe: r.In, sink: &sink{dst: r.Out}, set: building.Set}
 	done := agent.Completion{GrantID: grant.ID}
 	if err = s.pass(); err != nil {
-		done.Failure = failure(err)
+		done.Failure = failure(ctx, err, "input")
 	}
 	done.Masked = counts([]*stream{s}, r.Passed)
 	if cerr := a.Complete(context.WithoutCancel(ctx), done); cerr != nil && err == nil {

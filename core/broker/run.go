@@ -134,7 +134,8 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 	streams := r.streams(p, building)
 	status, err := r.attend(ctx, p, streams, building)
 	// 7. Report what was masked.
-	done.Exit, done.Masked = status.Exit(), counts(streams, r.Passed)
+	done.Exit, done.Signal, done.Masked = status.Exit(), status.SignalName(), counts(streams, r.Passed)
+	done.Failure = failure(ctx, err, "child")
 	if r.Report != nil {
 		r.Report(Report{status, given.names(), done.Masked})
 	}
@@ -194,8 +195,8 @@ func (r *Request) complete(ctx context.Context, a Agent, done agent.Completion, 
 	if r.Nothing {
 		return
 	}
-	if err != nil {
-		done.Failure = failure(err)
+	if err != nil && done.Failure == "" {
+		done.Failure = "start" // no child was started
 	}
 	if err := a.Complete(context.WithoutCancel(ctx), done); err != nil {
 		r.Notice(fmt.Sprintf("complete audit record: %v", err))
@@ -216,15 +217,21 @@ func (r *Request) spec(path string, given *injection) proc.Spec {
 	return s
 }
 
-// failure is the word for err in the audit record, which keeps no messages.
-func failure(err error) string {
+// failure is the word for err in the audit record, which keeps no messages; other is for an error that has none of its own.
+func failure(ctx context.Context, err error, other string) string {
 	switch {
+	case err == nil:
+		return ""
 	case errors.Is(err, ErrMasking):
 		return "masking"
 	case errors.Is(err, ErrSink):
 		return "output"
 	case errors.Is(err, ErrTimeout):
 		return "timeout"
+	case errors.Is(err, ErrTake):
+		return "value"
+	case ctx.Err() != nil: // a signal to ov itself, or a client that asked for it
+		return "cancelled"
 	}
-	return "start"
+	return other
 }

@@ -236,8 +236,46 @@ func TestTimeoutAndCancel(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	x.ctx = ctx
-	if _, err := x.run(); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("cancelled: %v", err)
+	if _, err := x.run(); !errors.Is(err, context.DeadlineExceeded) || x.agent.done[0].Failure != "cancelled" {
+		t.Errorf("cancelled: %v, recorded %q", err, x.agent.done[0].Failure)
+	}
+}
+
+// TestRecordedEnd: the audit record says how a run came to its end, and whose fault it was.
+func TestRecordedEnd(t *testing.T) {
+	for _, tt := range []struct {
+		name, script string
+		change       func(*trial)
+		want         agent.Completion
+	}{
+		{name: "its own", script: "exit 3", want: agent.Completion{Exit: 3}},
+		{name: "a signal of its own", script: "kill -KILL $$", want: agent.Completion{Exit: 137, Signal: "SIGKILL"}},
+		{name: "a signal to ov", script: "exec sleep 60", want: agent.Completion{Exit: 143, Signal: "SIGTERM", Failure: "cancelled"}, change: func(x *trial) {
+			ctx, end := context.WithCancelCause(t.Context())
+			time.AfterFunc(50*time.Millisecond, func() { end(errors.New("ended by a signal")) })
+			x.ctx = ctx
+		}},
+		{name: "an interpreter that is not there", want: agent.Completion{Failure: "start"}, change: func(x *trial) {
+			bad := filepath.Join(t.TempDir(), "bad")
+			if err := os.WriteFile(bad, []byte("#!/no/such/interpreter\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			x.req.Argv = []string{bad}
+		}},
+		{name: "a value that cannot be masked", script: "exit 0", want: agent.Completion{Failure: "start"}, change: func(x *trial) {
+			x.agent.secrets = map[string]string{"TOKEN": "abc"}
+			x.req.Wants = []Want{{ref("TOKEN"), "TOKEN"}}
+		}},
+	} {
+		x := newTrial(t, map[string]string{"TOKEN": token}, "/bin/sh", "-c", tt.script)
+		if tt.change != nil {
+			tt.change(x)
+		}
+		_, err := x.run()
+		got := x.agent.done[0]
+		if got.Exit != tt.want.Exit || got.Signal != tt.want.Signal || got.Failure != tt.want.Failure || (err == nil) != (tt.want.Failure == "") {
+			t.Errorf("%s: %+v, %v, want %+v", tt.name, got, err, tt.want)
+		}
 	}
 }
 

@@ -101,6 +101,7 @@ func (s *Session) Run(ctx context.Context, c Command) (Report, error) {
 	}
 	out, errs, err := s.streams(c)
 	if err != nil {
+		done.Failure = failure(ctx, err, "start")
 		s.r.complete(ctx, s.a, done, err)
 		return Report{}, err
 	}
@@ -109,7 +110,8 @@ func (s *Session) Run(ctx context.Context, c Command) (Report, error) {
 	if errors.Is(context.Cause(ctx), ErrTimeout) {
 		err = fmt.Errorf("run %q: %w: after %v", c.Argv[0], ErrTimeout, c.Timeout)
 	}
-	done.Exit, done.Masked = status.Exit(), counts([]*stream{out, errs}, s.r.Passed)
+	done.Exit, done.Signal, done.Masked = status.Exit(), status.SignalName(), counts([]*stream{out, errs}, s.r.Passed)
+	done.Failure = failure(ctx, err, "child")
 	s.r.complete(ctx, s.a, done, err)
 	return Report{status, s.names, done.Masked}, err
 }

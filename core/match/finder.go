@@ -1,5 +1,7 @@
 package match
 
+import "cmp"
+
 // A Finder looks for needles and for windows of texts in one pass: what they
 // have in common is the sieve. It is immutable. A nil Finder finds nothing.
 type Finder struct {
@@ -22,22 +24,42 @@ func NewFinder(needles []Needle, every bool, texts []Text) (*Finder, error) {
 	}
 	p := newPass(needles, texts)
 	f := &Finder{}
-	runs := make(chan error, 1)
-	go func() {
-		var err error
+	texted := apart(func() (err error) {
 		f.runs, err = compileRuns(texts, p)
-		runs <- err
-	}()
+		return err
+	})
 	var err error
 	f.set, err = compile(needles, every, p)
-	if e := <-runs; err == nil {
-		err = e
-	}
-	if err != nil {
+	if err = cmp.Or(err, texted()); err != nil {
 		return nil, err
 	}
 	f.join(p)
 	return f, nil
+}
+
+// apart calls f on a goroutine of its own. wait returns what f does, and panics as f does: there the caller can recover, and
+// on that goroutine nobody could, so that the program would end with a trace of what is in memory.
+func apart(f func() error) (wait func() error) {
+	type outcome struct {
+		err error
+		bug any
+	}
+	c := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		defer func() {
+			o.bug = recover()
+			c <- o
+		}()
+		o.err = f()
+	}()
+	return func() error {
+		o := <-c
+		if o.bug != nil {
+			panic(o.bug)
+		}
+		return o.err
+	}
 }
 
 // newPass returns the pass for needles and texts, or nil if there is nothing to
@@ -48,7 +70,7 @@ func newPass(needles []Needle, texts []Text) *pass {
 		total += len(t.Bytes)
 		shortest = min(shortest, t.Window)
 	}
-	if len(needles) == 0 || len(texts) == 0 || total > MaxBytes {
+	if len(needles) == 0 || len(texts) == 0 || total > MaxBytes || shortest < MinWindow { // compileRuns refuses the last two
 		return nil
 	}
 	gram := gramFor(total, shortest)

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -94,5 +95,37 @@ func TestFinderJoins(t *testing.T) {
 	var none *Finder
 	if hits, runs := none.Find(new(Scratch), Block{Bytes: []byte("text")}); hits != nil || runs != nil || none.Hold(Block{Bytes: []byte("text")}) != 4 || none.Size() != 0 {
 		t.Error("a nil finder finds something")
+	}
+}
+
+// TestApart: what goes wrong on the other goroutine goes wrong here.
+func TestApart(t *testing.T) {
+	wrong := errors.New("wrong")
+	if err := apart(func() error { return wrong })(); err != wrong {
+		t.Errorf("error: %v", err)
+	}
+	if err := apart(func() error { return nil })(); err != nil {
+		t.Errorf("none: %v", err)
+	}
+	defer func() {
+		if bug := recover(); bug != "a bug" {
+			t.Errorf("recovered %v", bug)
+		}
+	}()
+	apart(func() error { panic("a bug") })()
+	t.Error("the panic was lost")
+}
+
+// TestAttackBrokenText: an array of windows that ends before it says does not end the program.
+func TestAttackBrokenText(t *testing.T) {
+	for _, x := range []Text{
+		{Bytes: []byte("0123456789abcdef"), Window: 8, At: make([]bool, 10)},
+		{Bytes: []byte("0123456789abcdef"), Window: 0, At: make([]bool, 1)},
+		{Bytes: nil, Window: 8, At: make([]bool, 1)},
+		{Bytes: []byte("0123456789abcdef"), Window: MaxWindow + 1},
+	} {
+		if f, err := NewFinder([]Needle{{Bytes: []byte("a needle of text")}}, true, []Text{x}); !errors.Is(err, ErrNeedle) || f != nil {
+			t.Errorf("%d bytes, windows of %d at %d: %v, %v", len(x.Bytes), x.Window, len(x.At), f, err)
+		}
 	}
 }

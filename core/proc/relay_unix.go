@@ -105,3 +105,6 @@ func orphaned(table []process, group int) bool {
 	}
 	return true
 }
+
+// SignalName is the signal that ended the child, as in "SIGKILL", or "".
+func (s Status) SignalName() string { return unix.SignalName(s.Signal) }

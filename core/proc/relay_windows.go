@@ -20,3 +20,6 @@ func (p *Process) relay(signals <-chan os.Signal) {
 		p.child.kill()
 	}
 }
+
+// SignalName is "": nothing ends by a signal on Windows.
+func (s Status) SignalName() string { return "" }
