@@ -29,6 +29,10 @@ type Manifest struct {
 	Purged   []Purged
 	Time     uint64 // Unix milliseconds
 	Signer   DeviceID
+
+	// Writer is the member who signed it, nil where a device did. It is read from
+	// what stands beside the body, whose Members list its sum.
+	Writer *Principal
 }
 
 // A SlotRef is a slot and the public key of its password.
@@ -125,22 +129,23 @@ func bool8(b bool) byte {
 	return 0
 }
 
-// Encode returns the stored form: format[1] LP(body) LP(device's signature)
-// LP(password's signature). The last is empty but where a device enrols itself.
-func (m *Manifest) Encode(device, password []byte) []byte {
-	return append([]byte{Format}, lp.Join(m.Body(), device, password)...)
+// Encode returns the stored form: format[1] LP(body) LP(signature) LP(warrant).
+// The warrant says why a signer may sign whom the manifest before does not list
+// as a device: the password's signature where a device enrols itself, the stored
+// record of a member who writes. Else it is empty.
+func (m *Manifest) Encode(signature, warrant []byte) []byte {
+	return append([]byte{Format}, lp.Join(m.Body(), signature, warrant)...)
 }
 
-// Parse reads a stored manifest. It checks that the signer is one of
-// the manifest's own devices and signed it; whether that device was to be
-// trusted is Follows' question.
+// Parse reads a stored manifest. It checks that the signer is one of the
+// manifest's own devices, or a member that it lists and who may write, and signed
+// it; whether that one was to be trusted is Follows' question.
 func Parse(data []byte) (*Manifest, error) {
 	outer := lp.NewReader(data)
 	if v := outer.U8(); !outer.Bad() && v != Format {
 		return nil, ErrVersion
 	}
-	body, sig := outer.Field(), outer.Field()
-	outer.Field() // the password's signature: see Follows
+	body, sig, warrant := outer.Field(), outer.Field(), outer.Field()
 	if !outer.Done() {
 		return nil, ErrAltered
 	}
@@ -149,6 +154,11 @@ func Parse(data []byte) (*Manifest, error) {
 		return nil, ErrAltered
 	}
 	key, ok := m.Device(m.Signer)
+	if !ok {
+		if m.Writer, ok = m.writer(warrant); ok {
+			key = m.Writer.Sign[:]
+		}
+	}
 	if !ok || !ed25519.Verify(key, body, sig) {
 		return nil, ErrAltered
 	}
@@ -231,13 +241,17 @@ func (m *Manifest) Device(id DeviceID) (ed25519.PublicKey, bool) {
 }
 
 // Follows reports whether data, the stored form of m, may come after prev,
-// whose stored form is prevData: the next number, chained, signed by a device
-// that prev lists under the same key, or one that is enrolled, or given another
-// key, with the password of a slot that prev lists; and with a floor that is not
-// lower.
+// whose stored form is prevData: the next number, chained, with a floor that is
+// not lower, and signed by a device that prev lists under the same key, or one
+// that is enrolled, or given another key, with the password of a slot that prev
+// lists, or by a member who may write, who then changes nothing but the roots of
+// environments that he reaches.
 func (m *Manifest) Follows(data []byte, prev *Manifest, prevData []byte) bool {
 	if m.Vault != prev.Vault || m.Seq != prev.Seq+1 || m.Prev != Chain(prevData) || m.Floor < prev.Floor {
 		return false
+	}
+	if m.Writer != nil {
+		return m.onlyAdds(prev)
 	}
 	was, known := prev.Device(m.Signer)
 	if is, _ := m.Device(m.Signer); known && bytes.Equal(was, is) {

@@ -41,16 +41,21 @@ const (
 // SignManifest returns the stored form of m, signed by a device and, where a
 // device enrols itself, by the password: then master must be given.
 func SignManifest(m *Manifest, device ed25519.PrivateKey, master *Master) []byte {
-	body := m.Body()
-	// crypto/ed25519 keeps a weak pointer to the key, which the runtime takes of
-	// heap memory only; the device's key lies in locked memory.
-	device = append(ed25519.PrivateKey(nil), device...)
-	defer clear(device)
 	var auth []byte
 	if master != nil {
-		auth = ed25519.Sign(ed25519.NewKeyFromSeed(master.auth), body)
+		auth = ed25519.Sign(ed25519.NewKeyFromSeed(master.auth), m.Body())
 	}
-	return m.Encode(ed25519.Sign(device, body), auth)
+	return SignManifestAs(m, device, auth)
+}
+
+// SignManifestAs returns the stored form of m, signed with key, and with what
+// says why it may be: see manifest.Manifest.Encode.
+func SignManifestAs(m *Manifest, key ed25519.PrivateKey, warrant []byte) []byte {
+	// crypto/ed25519 keeps a weak pointer to the key, which the runtime takes of
+	// heap memory only; the device's key lies in locked memory.
+	key = append(ed25519.PrivateKey(nil), key...)
+	defer clear(key)
+	return m.Encode(ed25519.Sign(key, m.Body()), warrant)
 }
 
 // ParseManifest is manifest.Parse.

@@ -20,8 +20,8 @@ type Conflict struct {
 // A Change says who made a version of a secret, and when.
 type Change struct {
 	Version uint64
-	Device  string // hex
-	Name    string // of the device, if it is known
+	Device  string // hex; of a member the beginning of the id
+	Name    string // of the device, if it is known, or "NAME (member)"
 	Time    time.Time
 	Deleted bool
 }
@@ -57,16 +57,12 @@ func (t *tx) overtaken(ctx context.Context, old current, w *Write) error {
 	if err != nil || m.Device == t.v.device {
 		return err
 	}
-	r, err := t.v.readRoster(ctx)
+	name, err := t.v.authors(ctx)
 	if err != nil {
 		return err
 	}
 	change := func(version uint64, device [16]byte, ms uint64, deleted bool) Change {
-		c := Change{Version: version, Device: hex.EncodeToString(device[:]), Time: time.UnixMilli(int64(ms)), Deleted: deleted}
-		if d := r.device(device); d != nil {
-			c.Name = d.Name
-		}
-		return c
+		return Change{Version: version, Device: hex.EncodeToString(device[:]), Name: name(device), Time: time.UnixMilli(int64(ms)), Deleted: deleted}
 	}
 	c := &Conflict{Ref: w.Ref, Other: change(old.version, m.Device, m.Time, !old.live())}
 	if *w.Seen > 0 && slices.Contains(t.v.state.secrets[old.place.ID], *w.Seen) {

@@ -15,7 +15,7 @@ func (v *Vault) Delete(ctx context.Context, ref secret.Ref) error {
 	if err := ref.Check(); err != nil {
 		return fmt.Errorf("delete: %w", err)
 	}
-	err := v.write(ctx, func(t *tx) error {
+	err := v.writeSecrets(ctx, func(t *tx) error {
 		old, err := t.current(ctx, ref)
 		if err != nil {
 			return err

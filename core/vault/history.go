@@ -43,12 +43,18 @@ func (v *Vault) History(ctx context.Context, ref secret.Ref, before Before) ([]I
 		if err := agree(before, heads); err != nil {
 			return err
 		}
+		name, err := v.authors(ctx)
+		if err != nil {
+			return err
+		}
 		for i, k := range keys {
 			m, err := openMeta(key, k, data[i], ref)
 			if err != nil {
 				return err
 			}
-			out = append(out, infoOf(m, k.Version))
+			info := infoOf(m, k.Version)
+			info.By = name(m.Device)
+			out = append(out, info)
 		}
 		return nil
 	})
@@ -117,7 +123,7 @@ func (v *Vault) again(ctx context.Context, verb string, ref secret.Ref, before B
 // change opens the version that pick chooses and seals it, edited, as the newest.
 func (v *Vault) change(ctx context.Context, verb string, ref secret.Ref, before Before, pick func(*tx, current) (current, error), edit func(*seal.Meta)) (Info, error) {
 	var info Info
-	err := v.write(ctx, func(t *tx) error {
+	err := v.writeSecrets(ctx, func(t *tx) error {
 		newest, err := t.current(ctx, ref)
 		if err != nil {
 			return err
@@ -164,7 +170,7 @@ func (v *Vault) Rename(ctx context.Context, from, to secret.Ref, before Before) 
 		return Info{}, fmt.Errorf("rename %q: %w", from, err)
 	}
 	var info Info
-	err := v.write(ctx, func(t *tx) error {
+	err := v.writeSecrets(ctx, func(t *tx) error {
 		old, err := t.current(ctx, from)
 		if err != nil {
 			return err

@@ -100,9 +100,12 @@ func (j *Join) enrol(ctx context.Context, auth, own blob.Store) (uint64, error) 
 		return 0, err
 	}
 	defer clear(vk)
-	next := *m
-	next.Devices = append(next.Devices[:len(next.Devices):len(next.Devices)], seal.Device{ID: j.dev.id, Key: [32]byte(j.signKey.Public().(ed25519.PublicKey))})
-	next.Seq, next.Prev, next.Purged, next.Reset = m.Seq+1, seal.ManifestHash(head.Manifest), nil, false
+	if err := checkMembers(ctx, auth, head, m); err != nil {
+		return 0, err
+	}
+	next := m.Next()
+	next.Devices = append(next.Devices, seal.Device{ID: j.dev.id, Key: [32]byte(j.signKey.Public().(ed25519.PublicKey))})
+	next.Seq, next.Prev = m.Seq+1, seal.ManifestHash(head.Manifest)
 	next.Time, next.Signer = max(uint64(time.Now().UnixMilli()), m.Time), j.dev.id
 	data := seal.SignManifest(&next, j.signKey, j.master)
 	if err := j.writeFiles(vk, mark{vault: j.vault, seq: next.Seq, root: next.Root, manifest: seal.ManifestHash(data), floor: next.Floor}); err != nil {

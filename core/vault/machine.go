@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/manifest"
 	"github.com/opaquevault/ov/core/seal"
 	"github.com/opaquevault/ov/core/secret"
 )
@@ -22,6 +24,10 @@ type machine struct {
 	key    *seal.MachineKey
 	holder *seal.Holder
 	id     seal.ID
+	// Of a member: the record by which the vault lists it. It is read once, when
+	// the vault is opened, and never changes.
+	principal *manifest.Principal
+	record    []byte
 }
 
 // ReadMachineKey reads a machine key. The caller wipes it.
@@ -100,7 +106,7 @@ func (m *machine) scope(app, env string) error {
 	if m == nil || m.key.App == app && m.key.EnvName == env {
 		return nil
 	}
-	return fmt.Errorf("key %q reads %s/%s, and not %s/%s: %w", m.key.Name, m.key.App, m.key.EnvName, app, env, ErrScope)
+	return fmt.Errorf("key %q is for %s/%s, and not for %s/%s: %w", m.key.Name, m.key.App, m.key.EnvName, app, env, ErrScope)
 }
 
 // loadMachine reads the newest state of the machine's environment: a manifest
@@ -116,7 +122,8 @@ func (v *Vault) loadMachine(ctx context.Context) (*state, error) {
 		if err != nil || m.Vault != v.vault || m.Seq != head.Seq {
 			return nil, manifestError(err)
 		}
-		if err := v.believe(ctx, head, m); err != nil {
+		chain, err := v.believe(ctx, head, m)
+		if err != nil {
 			return nil, err
 		}
 		entries, err := v.st.Changes(ctx, 0)
@@ -124,6 +131,12 @@ func (v *Vault) loadMachine(ctx context.Context) (*state, error) {
 			return nil, storeError("read", err)
 		}
 		s, err := v.groupState(head, m, entries)
+		if err == nil {
+			err = onlyAdded(chain, entries, &v.machine.key.Env, v.now())
+		}
+		if err == nil {
+			err = v.listed(ctx, m)
+		}
 		if err == nil {
 			return s, nil
 		}
@@ -134,39 +147,55 @@ func (v *Vault) loadMachine(ctx context.Context) (*state, error) {
 	return nil, fmt.Errorf("read vault: the store does not hold still: %w", ErrTampered)
 }
 
-// believe reports whether the machine has reason to take m for the vault's: it
-// is no older than the key, and the chain of manifests leads from it back to
-// one that was signed by a device that the key names.
-func (v *Vault) believe(ctx context.Context, head blob.Head, m *seal.Manifest) error {
-	key := v.machine.key
-	oldest := key.Seq
+// near is how far behind the newest commit the one that was seen last may be for
+// all of those in between to be walked, also when one of a known device is among
+// them: two histories that a device and a member signed are told apart then.
+const near = 16
+
+// believe returns the manifests from one that the machine has reason to believe
+// to m, which is the newest: each follows the one before, and the first is the one
+// that the machine saw last, or was signed by a device that its key names.
+func (v *Vault) believe(ctx context.Context, head blob.Head, m *seal.Manifest) ([]*seal.Manifest, error) {
+	last := mark{seq: v.machine.key.Seq, manifest: v.machine.key.Manifest}
 	if v.state != nil {
-		oldest = max(oldest, v.state.head.Seq)
+		last = v.state.mark(v.vault)
 	}
-	switch {
-	case m.Seq < oldest:
-		return fmt.Errorf("the store is at commit %d, the machine key is of %d: %w", m.Seq, oldest, ErrRollback)
-	case m.Seq == key.Seq && seal.ManifestHash(head.Manifest) != key.Manifest:
-		return fmt.Errorf("commit %d is not the one that the machine key is of: %w", m.Seq, ErrFork)
+	if m.Seq < last.seq {
+		return nil, fmt.Errorf("the store is at commit %d, seen was %d: %w", m.Seq, last.seq, ErrRollback)
 	}
-	for data := head.Manifest; !v.known(m); {
-		if m.Seq <= key.Seq {
-			return fmt.Errorf("commit %d is signed by a device that the machine key does not know: %w", head.Seq, ErrFork)
+	chain := []*seal.Manifest{m}
+	believed := false // something of chain is
+	for data := head.Manifest; ; {
+		if m.Seq == last.seq {
+			if seal.ManifestHash(data) != last.manifest {
+				return nil, fmt.Errorf("commit %d is not the one that was seen: %w", m.Seq, ErrFork)
+			}
+			break
+		}
+		believed = believed || v.known(m)
+		if believed && m.Seq > last.seq+near {
+			break
 		}
 		prevData, err := v.st.Manifest(ctx, m.Seq-1)
-		if err != nil {
-			return fmt.Errorf("commit %d is not there: %w", m.Seq-1, ErrFork)
+		if errors.Is(err, blob.ErrNotFound) && believed {
+			break // too long ago
+		} else if errors.Is(err, blob.ErrNotFound) {
+			return nil, fmt.Errorf("commit %d is not there: %w", m.Seq-1, ErrFork)
+		} else if err != nil {
+			return nil, storeError("read", err)
 		}
 		prev, err := seal.ParseManifest(prevData)
 		if err != nil {
-			return manifestError(err)
+			return nil, manifestError(err)
 		}
 		if !m.Follows(data, prev, prevData) {
-			return fmt.Errorf("commit %d does not follow %d: %w", m.Seq, prev.Seq, ErrFork)
+			return nil, fmt.Errorf("commit %d does not follow %d: %w", m.Seq, prev.Seq, ErrFork)
 		}
 		m, data = prev, prevData
+		chain = append(chain, m)
 	}
-	return nil
+	slices.Reverse(chain)
+	return chain, nil
 }
 
 // known reports whether m is signed by a device that the key names.
@@ -190,10 +219,11 @@ func (v *Vault) groupState(head blob.Head, m *seal.Manifest, entries []blob.Entr
 			leaves = append(leaves, here.leaf(e.Key))
 		}
 	}
-	tree, ok := seal.NewTree(leaves)
-	if want, there := m.Group(env); !ok || !there || want.Count != tree.Count() || want.Root != tree.Root() {
+	forest, ok := manifest.NewForest(manifest.Leaves{env: leaves})
+	if want, there := m.Group(env); !ok || !there || !slices.Equal(forest.Groups(), []manifest.Group{want}) {
 		return s, fmt.Errorf("check the environment against the manifest: %w", ErrTampered)
 	}
+	s.forest = forest
 	var epoch uint64
 	for n := range s.keys[env] {
 		epoch = max(epoch, n)

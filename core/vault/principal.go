@@ -23,15 +23,17 @@ type Machine struct {
 	Added    time.Time
 	NotAfter time.Time // zero: no end
 	By       string    // the device that made it
+	Role     manifest.Role
 }
 
-// A MachineOrder says what machine key is to be made.
+// A MachineOrder says what machine key is to be made, or what is shared with whom.
 type MachineOrder struct {
 	Name      string
 	App, Env  string
 	NotAfter  time.Time // zero: no end
 	URL       string    // of the vault's server; empty: the vault is a file
 	ServerKey []byte
+	Role      manifest.Role // of who it is shared with: RoleReader, which 0 means, or RoleWriter
 }
 
 // NewMachine lets a machine read one environment and returns its key, the only
@@ -81,8 +83,8 @@ func (t *tx) addPrincipal(ctx context.Context, key *seal.MachineKey, p manifest.
 	if err != nil {
 		return Machine{}, err
 	}
-	if slices.ContainsFunc(r.Principals, func(p rosterPrincipal) bool { return p.Name == key.Name && p.Role == uint8(role) }) {
-		return Machine{}, ErrExists
+	if err := t.mayLetIn(r, p.ID(), key.Name, role); err != nil {
+		return Machine{}, err
 	}
 	key.Env = k.Env
 	p.Role, p.NotAfter, p.Envs, p.Created = role, key.NotAfter, []seal.EnvID{k.Env}, t.now()
@@ -110,8 +112,27 @@ func (t *tx) addPrincipal(ctx context.Context, key *seal.MachineKey, p manifest.
 	return named.machine(), nil
 }
 
+// mayLetIn reports whether a principal may be let in under name: a machine's or a
+// person's name stands for one, and keys that were let in once are not again, also
+// when they have been revoked since.
+func (t *tx) mayLetIn(r *roster, id seal.ID, name string, role manifest.Role) error {
+	if in := r.principal(id); in != nil {
+		return fmt.Errorf("the same keys are let in as %q: %w", in.Name, ErrExists)
+	}
+	if _, ok := t.v.state.entries[blob.Key{Kind: seal.KindPrincipal, ID: id, Version: 1}]; ok {
+		return fmt.Errorf("the same keys were let in before: %w", ErrExists)
+	}
+	machine := role == manifest.RoleMachine
+	if slices.ContainsFunc(r.Principals, func(p rosterPrincipal) bool {
+		return p.Name == name && (p.Role == uint8(manifest.RoleMachine)) == machine
+	}) {
+		return ErrExists
+	}
+	return nil
+}
+
 func (p rosterPrincipal) machine() Machine {
-	m := Machine{ID: p.ID, Name: p.Name, App: p.App, Env: p.Env, Added: time.UnixMilli(int64(p.Added)), By: p.By}
+	m := Machine{ID: p.ID, Name: p.Name, App: p.App, Env: p.Env, Added: time.UnixMilli(int64(p.Added)), By: p.By, Role: manifest.Role(p.Role)}
 	if p.NotAfter != 0 {
 		m.NotAfter = time.UnixMilli(int64(p.NotAfter))
 	}
@@ -210,8 +231,8 @@ func (v *Vault) principal(ctx context.Context, e seal.Entity) (*manifest.Princip
 // alone makes one commit of change and of nothing else; when change fails,
 // nothing is committed, whatever it added before.
 func (v *Vault) alone(ctx context.Context, change func(*tx) error) error {
-	if v.machine != nil {
-		return ErrReadOnly
+	if err := v.deviceOnly(); err != nil {
+		return err
 	}
 	v.writing.Lock()
 	defer v.writing.Unlock()

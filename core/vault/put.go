@@ -45,7 +45,7 @@ func (v *Vault) PutAll(ctx context.Context, writes []Write) ([]Info, error) {
 		seen[w.Ref] = true
 	}
 	infos := make([]Info, len(all))
-	err := v.write(ctx, func(t *tx) error {
+	err := v.writeSecrets(ctx, func(t *tx) error {
 		metas := make([]seal.Meta, len(all))
 		for i := range all { // nothing is added to t before all are found to be right
 			var err error
@@ -138,6 +138,9 @@ func (c current) live() bool { return c.version > 0 && c.rec.Flags&seal.FlagDele
 
 // current fetches the newest version of ref; one that never was has version 0.
 func (t *tx) current(ctx context.Context, ref secret.Ref) (current, error) {
+	if err := t.v.machine.scope(ref.App, ref.Env); err != nil {
+		return current{}, err
+	}
 	key, err := t.env(ref.App, ref.Env, false)
 	if err != nil {
 		return current{}, nil

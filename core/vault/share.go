@@ -1,6 +1,8 @@
 package vault
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 
@@ -9,8 +11,9 @@ import (
 	"github.com/opaquevault/ov/core/secret"
 )
 
-// A Member is a person who is about to read an environment of somebody else's
-// vault. The keys are made here and never leave.
+// A Member is a person who is about to be let into an environment of somebody
+// else's vault. The keys are made here; Seed is all that is left of them when the
+// invitation comes later.
 type Member struct {
 	seed    []byte
 	holder  *seal.Holder
@@ -18,9 +21,26 @@ type Member struct {
 	invited *seal.Invitation
 }
 
-// NewMember makes the keys of a member, and the request to the vault.
+// NewMember makes the keys of a member, and the request to the vault. A vault of
+// zeros is whichever the request is shown to.
 func NewMember(vault [16]byte, name string) (*Member, error) {
-	m := &Member{seed: seal.NewKey(seal.HolderSeed)}
+	return newMember(seal.NewKey(seal.HolderSeed), vault, name)
+}
+
+// MemberFrom makes the member again whose seed it is: vault and name are those
+// of the request that was made then.
+func MemberFrom(seed secret.Value, vault [16]byte, name string) (*Member, error) {
+	if seed.Len() != seal.HolderSeed {
+		return nil, fmt.Errorf("ask for an environment: a seed of %d bytes: %w", seed.Len(), ErrValue)
+	}
+	return newMember(bytes.Clone(seed.Reveal()), vault, name)
+}
+
+// Seed is what MemberFrom makes the member of again. The caller seals it.
+func (m *Member) Seed() secret.Value { return secret.New(bytes.Clone(m.seed)) }
+
+func newMember(seed []byte, vault [16]byte, name string) (*Member, error) {
+	m := &Member{seed: seed}
 	var err error
 	if m.holder, err = seal.NewHolder(m.seed); err != nil {
 		return nil, fmt.Errorf("ask for an environment: %w", err)
@@ -62,12 +82,16 @@ func (m *Member) Wipe() {
 	m.holder.Wipe()
 }
 
-// Share lets who made request read app/env, and returns the invitation, which
-// nobody else can open. That the request is theirs is for the caller to have
-// found out.
+// Share lets who made request read app/env, or write it as well, and returns the
+// invitation, which nobody else can open. That the request is theirs is for the
+// caller to have found out.
 func (v *Vault) Share(ctx context.Context, request *seal.Request, o MachineOrder) ([]byte, Machine, error) {
-	if request.Vault != v.vault || !request.IsMember() {
+	if request.Vault != v.vault && request.Vault != (seal.VaultID{}) || !request.IsMember() {
 		return nil, Machine{}, fmt.Errorf("share: not a request for an environment of this vault: %w", ErrValue)
+	}
+	role := cmp.Or(o.Role, manifest.RoleReader)
+	if role != manifest.RoleReader && role != manifest.RoleWriter {
+		return nil, Machine{}, fmt.Errorf("share: role %d is not a member's: %w", role, ErrValue)
 	}
 	if o.Name = shortName(o.Name); o.Name == "" {
 		return nil, Machine{}, fmt.Errorf("share: a member without a name: %w", ErrValue)
@@ -78,7 +102,7 @@ func (v *Vault) Share(ctx context.Context, request *seal.Request, o MachineOrder
 	}
 	var out Machine
 	err := v.alone(ctx, func(t *tx) (err error) {
-		out, err = t.addPrincipal(ctx, key, manifest.Principal{Sign: request.Sign, Seal: request.Seal}, manifest.RoleReader)
+		out, err = t.addPrincipal(ctx, key, manifest.Principal{Sign: request.Sign, Seal: request.Seal}, role)
 		return err
 	})
 	if err != nil {
@@ -90,7 +114,7 @@ func (v *Vault) Share(ctx context.Context, request *seal.Request, o MachineOrder
 		return nil, Machine{}, ErrClosed
 	}
 	key.Seq, key.Manifest, key.Devices = v.state.head.Seq, seal.ManifestHash(v.state.head.Manifest), v.state.manifest.Devices
-	in := &seal.Invitation{Key: key, Role: manifest.RoleReader, By: seal.Device{ID: v.device}}
+	in := &seal.Invitation{Key: key, Role: role, By: seal.Device{ID: v.device}}
 	invitation, err := seal.SealInvitation(request, in, func(b []byte) []byte { return signWith(v.keys.device, b) })
 	return invitation, out, err
 }

@@ -37,13 +37,7 @@ type changed struct {
 }
 
 func (v *Vault) begin() *tx {
-	next := *v.state.manifest
-	next.Slots = slices.Clone(next.Slots)
-	next.Devices = slices.Clone(next.Devices)
-	next.Blobs = slices.Clone(next.Blobs)
-	next.Members, next.Machines = slices.Clone(next.Members), slices.Clone(next.Machines)
-	next.Purged, next.Reset = nil, false
-	return &tx{v: v, next: next, newest: map[seal.ID]uint64{}, newKeys: map[seal.EnvID]*seal.EnvKey{}, names: map[seal.ID]named{},
+	return &tx{v: v, next: v.state.manifest.Next(), newest: map[seal.ID]uint64{}, newKeys: map[seal.EnvID]*seal.EnvKey{}, names: map[seal.ID]named{},
 		policies: map[seal.EnvID]bool{}}
 }
 
@@ -76,6 +70,9 @@ func (t *tx) drop(k blob.Key) {
 // env returns the key of app/env. Unless make is set, one that does not exist
 // is an ErrNotFound.
 func (t *tx) env(app, env string, make bool) (*seal.EnvKey, error) {
+	if err := t.v.machine.scope(app, env); err != nil {
+		return nil, err
+	}
 	envs := t.envs
 	if envs == nil {
 		envs = t.v.state.envs
@@ -170,6 +167,9 @@ func (t *tx) putBlob(vk []byte, name string, plain []byte) {
 // finish seals the list if it changed, and signs the manifest. It returns the
 // commit and the tree that it leads to.
 func (t *tx) finish(master *seal.Master) (blob.Commit, *manifest.Forest, error) {
+	if t.v.machine != nil {
+		return t.finishWriter()
+	}
 	return t.finishAs(t.v.keys.device, master)
 }
 

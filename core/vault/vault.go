@@ -33,7 +33,7 @@ var (
 	ErrRotated     = errors.New("the vault's keys were changed: unlock it again")
 	ErrClosed      = errors.New("vault is closed")
 	ErrValue       = errors.New("invalid value")
-	ErrReadOnly    = errors.New("a machine key, or a member's, reads and writes nothing")
+	ErrReadOnly    = errors.New("this key, a machine's or a member's, reads and writes nothing")
 	ErrScope       = errors.New("not what this key is for")
 	ErrRevoked     = errors.New("no longer let in")
 	ErrExpired     = errors.New("its time is over")
@@ -50,7 +50,8 @@ type Info struct {
 	Deleted bool
 	Size    int
 	Tags    []string
-	Device  string // hex id of the device that wrote this version
+	Device  string // hex id of the device that wrote this version, or the beginning of a member's
+	By      string // its name, or "NAME (member)": in a history, and if it is known
 	From    string // the reference it was renamed from, if it was
 	Origin  string // where it was imported from, as PutOptions said
 }

@@ -29,11 +29,25 @@ type write struct {
 	done chan struct{}
 }
 
-// write runs change in the next commit and returns when that is durable.
+// write runs change in the next commit and returns when that is durable. It is
+// for devices.
 func (v *Vault) write(ctx context.Context, change func(*tx) error) error {
-	if v.machine != nil {
+	if err := v.deviceOnly(); err != nil {
+		return err
+	}
+	return v.enqueue(ctx, change)
+}
+
+// writeSecrets is write for what a member who writes may do as well: nothing but
+// put versions of secrets.
+func (v *Vault) writeSecrets(ctx context.Context, change func(*tx) error) error {
+	if !v.CanWrite() {
 		return ErrReadOnly
 	}
+	return v.enqueue(ctx, change)
+}
+
+func (v *Vault) enqueue(ctx context.Context, change func(*tx) error) error {
 	w := &write{run: change, done: make(chan struct{})}
 	v.queue.mu.Lock()
 	v.queue.waiting = append(v.queue.waiting, w)
@@ -102,7 +116,9 @@ func (v *Vault) tryCommit(ctx context.Context, batch []*write) error {
 	for _, w := range batch {
 		w.err = w.run(t)
 	}
-	t.expireChanged(ctx)
+	if v.machine == nil { // a member removes nothing; the next commit of a device does
+		t.expireChanged(ctx)
+	}
 	if t.empty() {
 		v.mu.RUnlock()
 		return nil
@@ -143,6 +159,9 @@ func (v *Vault) applied(c blob.Commit, t *tx, forest *manifest.Forest) error {
 		s.names.put(id, n)
 	}
 	s.head, s.manifest, s.forest = blob.Head{Seq: c.Seq, Manifest: c.Manifest}, &t.next, forest
+	if v.machine != nil {
+		return nil // Seen is all that it remembers
+	}
 	if err := writeSeen(v.dir, s.mark(v.vault), v.keys, false); err != nil {
 		return fmt.Errorf("stored, but: %w", err)
 	}

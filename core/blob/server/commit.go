@@ -114,6 +114,10 @@ func (s *Server) mayCommit(ctx context.Context, c *caller, in *wire.Commit, next
 		if err := s.attempt(ctx, c.vault, in.Manifest); err != nil {
 			return err
 		}
+	case c.principal != nil && (next.Writer == nil || next.Writer.ID() != c.key.ID):
+		return forbidden("another one signed the manifest")
+	case c.principal == nil && next.Writer != nil:
+		return forbidden("a member signed the manifest")
 	case c.key.Role == channel.RoleDevice && next.Signer != c.key.DeviceID():
 		return forbidden("another device signed the manifest")
 	}

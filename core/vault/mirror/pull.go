@@ -77,6 +77,7 @@ type pulled struct {
 	c       blob.Commit
 	between []blob.Head
 	head    *manifest.Manifest
+	chain   []*manifest.Manifest // from the copy's own to the head's
 	purged  map[blob.Key]bool
 }
 
@@ -91,7 +92,7 @@ func (s *Store) chain(ctx context.Context, have, head blob.Head, p *pulled) erro
 	if err != nil {
 		return lie(vault.ErrTampered, "the copy's own manifest")
 	}
-	p.purged = map[blob.Key]bool{}
+	p.purged, p.chain = map[blob.Key]bool{}, []*manifest.Manifest{prev}
 	for _, data := range append(list, head.Manifest) {
 		m, err := manifest.Parse(data)
 		if errors.Is(err, manifest.ErrVersion) {
@@ -110,7 +111,11 @@ func (s *Store) chain(ctx context.Context, have, head blob.Head, p *pulled) erro
 		if m.Seq < head.Seq {
 			p.between = append(p.between, blob.Head{Seq: m.Seq, Manifest: data})
 		}
+		if m.Ahead(s.o.Now()) {
+			return lie(vault.ErrTampered, "commit %d, of a member, is dated %s", m.Seq, time.UnixMilli(int64(m.Time)).UTC().Format(time.DateTime))
+		}
 		prev, prevData = m, data
+		p.chain = append(p.chain, m)
 	}
 	if prev.Seq != head.Seq {
 		return lie(vault.ErrTampered, "the head of commit %d says that it is %d", head.Seq, prev.Seq)
@@ -157,8 +162,10 @@ func (s *Store) records(ctx context.Context, p *pulled) error {
 		return err
 	}
 	leaves, held := manifest.Leaves{}, make(map[blob.Key]bool, len(have))
+	var all []manifest.Entry
 	add := func(e blob.Entry) {
 		leaves.Add(e.Group, manifest.Leaf(e.Kind, e.Group, e.ID, e.Version, e.Sum))
+		all = append(all, manifest.Entry{Kind: e.Kind, Env: e.Group, ID: e.ID, Version: e.Version, Sum: e.Sum, Seq: e.Seq})
 	}
 	for _, e := range have {
 		switch {
@@ -183,6 +190,10 @@ func (s *Store) records(ctx context.Context, p *pulled) error {
 	forest, ok := manifest.NewForest(leaves)
 	if !ok || !forest.Is(p.head) {
 		return s.moved(ctx, p, lie(vault.ErrTampered, "what the server holds is not what commit %d says", p.c.Seq))
+	}
+	// What a device committed it has checked; what a member did is checked here.
+	if p.head.Writer != nil && !manifest.AddAll(p.chain, all, nil) {
+		return lie(vault.ErrTampered, "a member's commit, %d or before, did more than add versions of secrets", p.c.Seq)
 	}
 	return s.fetch(ctx, p, changed)
 }

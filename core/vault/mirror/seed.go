@@ -49,8 +49,14 @@ func (s *Store) seed(ctx context.Context, from uint64) error {
 		return err
 	}
 	for i, data := range list {
-		p.between = append(p.between, blob.Head{Seq: from + uint64(i), Manifest: data})
+		m, err := manifest.Parse(data)
+		if err != nil || m.Seq != from+uint64(i) {
+			return lie(vault.ErrTampered, "the manifest of commit %d", from+uint64(i))
+		}
+		p.chain = append(p.chain, m)
+		p.between = append(p.between, blob.Head{Seq: m.Seq, Manifest: data})
 	}
+	p.chain = append(p.chain, m)
 	if err := s.records(ctx, p); err != nil {
 		return err
 	}
