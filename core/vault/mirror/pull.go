@@ -161,7 +161,7 @@ func (s *Store) records(ctx context.Context, p *pulled) error {
 	if err != nil {
 		return err
 	}
-	leaves, held := manifest.Leaves{}, make(map[blob.Key]bool, len(have))
+	leaves, held := manifest.Leaves{}, make(map[blob.Key]blob.Entry, len(have))
 	var all []manifest.Entry
 	add := func(e blob.Entry) {
 		leaves.Add(e.Group, manifest.Leaf(e.Kind, e.Group, e.ID, e.Version, e.Sum))
@@ -173,7 +173,7 @@ func (s *Store) records(ctx context.Context, p *pulled) error {
 		case p.purged[e.Key]:
 			p.c.Purge = append(p.c.Purge, e.Key)
 		default:
-			held[e.Key] = true
+			held[e.Key] = e
 			add(e)
 		}
 	}
@@ -181,11 +181,14 @@ func (s *Store) records(ctx context.Context, p *pulled) error {
 	if err != nil {
 		return err
 	}
+	fresh := changed[:0]
 	for _, e := range changed {
-		if held[e.Key] {
+		if is, ok := held[e.Key]; !ok {
+			add(e)
+			fresh = append(fresh, e)
+		} else if is.Group != e.Group || is.Sum != e.Sum {
 			return lie(vault.ErrTampered, "record %x came a second time", e.ID[:4])
-		}
-		add(e)
+		} // else the vault was put on the server anew: it all counts as new there
 	}
 	forest, ok := manifest.NewForest(leaves)
 	if !ok || !forest.Is(p.head) {
@@ -195,7 +198,7 @@ func (s *Store) records(ctx context.Context, p *pulled) error {
 	if p.head.Writer != nil && !manifest.AddAll(p.chain, all, nil) {
 		return lie(vault.ErrTampered, "a member's commit, %d or before, did more than add versions of secrets", p.c.Seq)
 	}
-	return s.fetch(ctx, p, changed)
+	return s.fetch(ctx, p, fresh)
 }
 
 // moved tells a store that went on while it was read from one that lies.
