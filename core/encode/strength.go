@@ -15,7 +15,8 @@ const (
 	bitsRun    = 2   // the direction of aaaa, 1234, qwerty, besides its start
 	bitsStep   = 0.5 // its length, for each further byte
 	bitsCopy   = 3   // the length of a copy, besides its place
-	bitsYear   = 6   // 1970 to 2033
+	bitsYear   = 7   // 1930 to 2059
+	bitsKind   = 3   // that random bytes end where they do: they look like a word somewhere
 	maxScored  = 256
 )
 
@@ -34,30 +35,31 @@ func Strength(value []byte) float64 {
 	}
 	p = p[:min(len(p), maxScored)]
 	char := charBits(p)
-	// best[i] is the cost of p[:i].
-	best := make([]float64, len(p)+1)
+	// random[i] is the cost of p[:i] with a random byte at its end, made[i] that with something people choose, or nothing.
+	random, made := make([]float64, len(p)+1), make([]float64, len(p)+1)
 	for i := range p {
-		best[i+1] = math.Inf(1)
+		random[i+1], made[i+1] = math.Inf(1), math.Inf(1)
 	}
-	relax := func(i, n int, bits float64) { best[i+n] = min(best[i+n], best[i]+bits) }
+	random[0] = math.Inf(1)
+	piece := func(i, n int, bits float64) { made[i+n] = min(made[i+n], min(made[i], random[i]+bitsKind)+bits) }
 	d := words()
 	for i := range p {
 		if n := phrase(p[i:]); n > 0 {
-			relax(i, n, bitsPhrase)
+			piece(i, n, bitsPhrase)
 		}
-		relax(i, 1, char)
+		random[i+1] = min(random[i], made[i]) + char
 		for n := run(p[i:]); n >= 3; n-- {
-			relax(i, n, char+bitsRun+bitsStep*float64(n-1))
+			piece(i, n, char+bitsRun+bitsStep*float64(n-1))
 		}
 		if year(p, i) {
-			relax(i, 4, bitsYear)
+			piece(i, 4, bitsYear)
 		}
-		d.eachWord(p[i:], func(n int, bits float64) { relax(i, n, bits) })
+		d.eachWord(p[i:], func(n int, bits float64) { piece(i, n, bits) })
 		if n := repeat(p, i); n >= 4 {
-			relax(i, n, math.Log2(float64(i+1))+bitsCopy)
+			piece(i, n, math.Log2(float64(i+1))+bitsCopy)
 		}
 	}
-	return best[len(p)]
+	return min(random[len(p)], made[len(p)])
 }
 
 // charBits is what a random byte of p costs: the logarithm of the size of the
@@ -119,7 +121,12 @@ func keys(p []byte) int {
 // middle of a long number.
 func year(p []byte, i int) bool {
 	q := p[i:]
-	if len(q) < 4 || !(q[0] == '1' && q[1] == '9' || q[0] == '2' && q[1] == '0') || !number(q[2:4]) {
+	if len(q) < 4 || !number(q[2:4]) {
+		return false
+	}
+	switch century := string(q[:2]); {
+	case century == "19" && q[2] >= '3', century == "20" && q[2] <= '5':
+	default:
 		return false
 	}
 	start, stop := i, i+4

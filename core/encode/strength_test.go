@@ -78,6 +78,42 @@ func TestWeak(t *testing.T) {
 	}
 }
 
+// TestRandomIsRarelyWeak: few random values look like what people choose. An estimate that counts guesses, and not
+// resemblances, is k bits too low for one in 2^k of them.
+func TestRandomIsRarelyWeak(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	const values = 2000
+	for _, c := range []struct {
+		alphabet string
+		n        int // of 46 to 48 bits
+	}{{digitChars, 14}, {lowerChars, 10}, {digitChars + lowerChars, 9}, {digitChars + lowerChars + upperChars, 8}, {"0123456789abcdef", 12}} {
+		weak := 0
+		for range values {
+			if Strength(random(r, c.alphabet, c.n)) < Weak {
+				weak++
+			}
+		}
+		if weak > values*3/200 {
+			t.Errorf("%d of %d random values of %d of %d characters are called weak", weak, values, c.n, len(c.alphabet))
+		}
+	}
+}
+
+// TestYears: the years that people use are cheap, other numbers are not.
+func TestYears(t *testing.T) {
+	for _, c := range []struct {
+		before, rest string
+		want         bool
+	}{
+		{"", "1930", true}, {"", "1999", true}, {"", "2059", true}, {"a", "1999b", true}, {"0101", "1999", true},
+		{"", "1929", false}, {"", "2060", false}, {"", "1830", false}, {"", "2100", false}, {"12345", "1999", false}, {"", "199", false}, {"", "19x9", false},
+	} {
+		if got := year([]byte(c.before+c.rest), len(c.before)); got != c.want {
+			t.Errorf("%q behind %q: a year is %v, want %v", c.rest, c.before, got, c.want)
+		}
+	}
+}
+
 // TestStrengthGrows: no estimate is above that of a random value of the same
 // length, below zero, or not a number; and white space around it adds nothing.
 func TestStrengthGrows(t *testing.T) {
