@@ -9,6 +9,7 @@
 //	encode    the spellings of a value: exact, encoded, squeezed; what is specific to it
 //	rule      the streaming engine of pattern scanners: keywords, windows, hold-back
 //	compact   takes the separators out of a text, as fast as the processor can
+//	inode     which file something was, and that nobody has changed it since
 //	proc      a child process that behaves as if ov were not there; no secrets here
 //	crash     what is seen of a program of ours that fails: where, and nothing it holds
 //	agent     what clients say to ov-agent, the one program that holds keys; serve answers

@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/opaquevault/ov/core/inode"
 	"github.com/opaquevault/ov/core/secret"
 )
 
@@ -75,6 +76,7 @@ type Source struct {
 	Kind       SourceKind `json:"kind,omitempty"`
 	Path       string     `json:"path,omitempty"`       // of a file, absolute
 	Executable string     `json:"executable,omitempty"` // of a command, as in a GrantRequest
+	File       inode.ID   `json:"file,omitempty"`
 	Argv       []string   `json:"argv,omitempty"`
 	Dir        string     `json:"dir,omitempty"`
 	Inherited  []string   `json:"inherited,omitempty"`
@@ -95,6 +97,7 @@ const (
 type GrantRequest struct {
 	Kind       GrantKind         `json:"kind"`
 	Executable string            `json:"executable,omitempty"` // resolved, absolute
+	File       inode.ID          `json:"file,omitempty"`       // what Executable was then; another one is refused. "": not known, as in a shell
 	Argv       []string          `json:"argv,omitempty"`
 	Dir        string            `json:"dir,omitempty"`
 	ExtraEnv   []string          `json:"extra_env,omitempty"` // NAME=value, set for this command
@@ -116,6 +119,7 @@ type Grant struct {
 	ID         string
 	Secrets    []Secret
 	AllowNames []string // variable names usually refused that the sealed policy lets through
+	Exact      bool     // it was given to this very file, see proc.Spec
 }
 
 // A Secret is one opened value of a grant.

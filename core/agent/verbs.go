@@ -240,7 +240,7 @@ func (c *Client) Grant(ctx context.Context, r GrantRequest) (*Grant, error) {
 		f.Close()
 		return nil, fmt.Errorf("read grant: %w: %d values for %d secrets", ErrInternal, len(f.Values), len(g.Secrets))
 	}
-	out := &Grant{ID: g.ID, AllowNames: g.AllowNames, Secrets: make([]Secret, len(g.Secrets))}
+	out := &Grant{ID: g.ID, AllowNames: g.AllowNames, Exact: g.Exact, Secrets: make([]Secret, len(g.Secrets))}
 	for i, s := range g.Secrets {
 		out.Secrets[i] = Secret{Ref: s.Ref, Version: s.Version, Plain: s.Plain, Weak: s.Weak, Value: f.Values[i]}
 	}

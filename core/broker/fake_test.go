@@ -58,6 +58,8 @@ type fake struct {
 	secrets map[string]string // NAME to value; "plain:NAME" for a plain one
 	allow   []string
 	deny    error
+	exact   bool
+	before  func() // runs before a grant is given
 
 	mu      sync.Mutex
 	asked   []agent.GrantRequest
@@ -69,10 +71,13 @@ func (f *fake) Grant(_ context.Context, r agent.GrantRequest) (*agent.Grant, err
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = append(f.asked, r)
+	if f.before != nil {
+		f.before()
+	}
 	if f.deny != nil {
 		return nil, f.deny
 	}
-	g := &agent.Grant{ID: "g1", AllowNames: f.allow}
+	g := &agent.Grant{ID: "g1", AllowNames: f.allow, Exact: f.exact}
 	for name, value := range f.secrets {
 		bare, plain := strings.CutPrefix(name, "plain:")
 		ref := secret.Ref{App: "a", Env: "e", Name: bare}

@@ -15,8 +15,8 @@ import (
 var ErrInject = errors.New("not injected")
 
 // declare says to the agent what is going to happen.
-func (r *Request) declare(path string) agent.GrantRequest {
-	g := agent.GrantRequest{Kind: agent.GrantRun, Executable: path, Argv: r.Argv, Dir: r.Dir, Lanes: r.Redact.Lanes.String(), Level: level(r.Redact), Reason: r.Reason, ExtraEnv: r.Extra}
+func (r *Request) declare(p program) agent.GrantRequest {
+	g := agent.GrantRequest{Kind: agent.GrantRun, Executable: p.path, File: p.file, Argv: r.Argv, Dir: r.Dir, Lanes: r.Redact.Lanes.String(), Level: level(r.Redact), Reason: r.Reason, ExtraEnv: r.Extra}
 	if !r.Pristine {
 		g.Inherited = scrub(r.Environ)
 	}

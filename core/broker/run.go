@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/inode"
 	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/secret"
@@ -95,7 +96,7 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 		return 0, ErrNothing
 	}
 	// 1. Find the command; without one nothing is decrypted.
-	path, err := proc.Resolve(r.Argv[0], r.Dir, r.Environ)
+	program, err := find(&r)
 	if err != nil {
 		return 0, err
 	}
@@ -104,7 +105,7 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 		return 0, err
 	}
 	// 2. Ask for the values: policy, audit, decryption, in this order.
-	grant, err := r.grant(ctx, a, path)
+	grant, err := r.grant(ctx, a, program)
 	if err != nil {
 		return 0, err
 	}
@@ -126,7 +127,7 @@ func Run(ctx context.Context, a Agent, r Request) (exit int, err error) {
 		return 0, err
 	}
 	// 5. Start the child. stdin is its own.
-	p, err := proc.Start(r.spec(path, given))
+	p, err := proc.Start(r.spec(program, grant.Exact, given))
 	if err != nil {
 		return 0, err
 	}
@@ -183,11 +184,24 @@ func (r *Request) sweep(given *injection, done *agent.Completion) {
 	done.Masked = append(done.Masked, r.Sweep(set)...)
 }
 
-func (r *Request) grant(ctx context.Context, a Agent, path string) (*agent.Grant, error) {
+// program is the file of a command, and which one it was when it was found: what is declared, decided on and started is one.
+type program struct {
+	path string
+	file inode.ID
+}
+
+func find(r *Request) (p program, err error) {
+	if p.path, err = proc.Resolve(r.Argv[0], r.Dir, r.Environ); err == nil {
+		p.file, err = inode.Settled(p.path)
+	}
+	return p, err
+}
+
+func (r *Request) grant(ctx context.Context, a Agent, p program) (*agent.Grant, error) {
 	if r.Nothing {
 		return new(agent.Grant), nil
 	}
-	return a.Grant(ctx, r.declare(path))
+	return a.Grant(ctx, r.declare(p))
 }
 
 // complete tells the agent how the grant was used.
@@ -204,9 +218,9 @@ func (r *Request) complete(ctx context.Context, a Agent, done agent.Completion, 
 }
 
 // spec is the child. A secret on its stdin takes the place of ours.
-func (r *Request) spec(path string, given *injection) proc.Spec {
+func (r *Request) spec(p program, exact bool, given *injection) proc.Spec {
 	r.keys = &typed{}
-	s := proc.Spec{Path: path, Args: r.Argv, Env: given.env, Dir: r.Dir, Stdin: r.Stdin, Extra: given.files.Extra, Inherit: r.Inherit, Terminal: r.Terminal,
+	s := proc.Spec{Path: p.path, File: p.file, Exact: exact, Args: r.Argv, Env: given.env, Dir: r.Dir, Stdin: r.Stdin, Extra: given.files.Extra, Inherit: r.Inherit, Terminal: r.Terminal,
 		Relay: r.Relay, Leader: r.Leader, Helper: r.Helper, Typed: r.keys.add}
 	if given.stdin != nil {
 		s.Stdin = given.stdin
@@ -230,6 +244,8 @@ func failure(ctx context.Context, err error, other string) string {
 		return "timeout"
 	case errors.Is(err, ErrTake):
 		return "value"
+	case errors.Is(err, proc.ErrChanged):
+		return "changed"
 	case ctx.Err() != nil: // a signal to ov itself, or a client that asked for it
 		return "cancelled"
 	}

@@ -149,6 +149,40 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestAttackChangedMeanwhile: what was declared and decided on is what runs. A file
+// that is changed between the two runs nothing, and the record says so.
+func TestAttackChangedMeanwhile(t *testing.T) {
+	for _, exact := range []bool{false, true} {
+		dir := t.TempDir()
+		tool, mark := filepath.Join(dir, "tool"), filepath.Join(dir, "ran")
+		if err := os.WriteFile(tool, []byte("#!/bin/sh\nexit 0\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		x := newTrial(t, map[string]string{"TOKEN": token}, tool)
+		x.agent.exact = exact
+		x.ok(0, "", "")
+		if f := x.agent.asked[0].File; f == "" || !f.Is(tool) {
+			t.Errorf("declared as the file %q", f)
+		}
+		x = newTrial(t, map[string]string{"TOKEN": token}, tool)
+		x.agent.exact = exact
+		x.agent.before = func() {
+			if err := os.WriteFile(tool, []byte("#!/bin/sh\ntouch "+mark+"\n"), 0o700); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := x.run(); !errors.Is(err, proc.ErrChanged) {
+			t.Errorf("exact %v: %v", exact, err)
+		}
+		if _, err := os.Stat(mark); err == nil {
+			t.Errorf("exact %v: the changed program ran", exact)
+		}
+		if done := x.agent.done; len(done) != 1 || done[0].Failure != "changed" {
+			t.Errorf("exact %v: completed with %+v", exact, done)
+		}
+	}
+}
+
 func TestEmptyListOpensNothing(t *testing.T) {
 	x := newTrial(t, map[string]string{"TOKEN": token}, "echo", "ran")
 	x.req.Wants = []Want{}

@@ -32,11 +32,11 @@ func OpenSession(ctx context.Context, a Agent, r Request, limits proc.Limits) (_
 	if r.Wants != nil && len(r.Wants) == 0 && !r.Nothing {
 		return nil, ErrNothing
 	}
-	path, err := proc.Resolve(r.Argv[0], r.Dir, r.Environ)
+	shell, err := find(&r)
 	if err != nil {
 		return nil, err
 	}
-	declared := r.declare(path)
+	declared := r.declare(shell)
 	declared.Kind = agent.GrantSession
 	grant := new(agent.Grant)
 	if !r.Nothing {
@@ -64,7 +64,7 @@ func OpenSession(ctx context.Context, a Agent, r Request, limits proc.Limits) (_
 	}
 	building.Start()
 	s.set = building.Set
-	s.shell, err = proc.StartSession(proc.Spec{Path: path, Env: given.env, Dir: r.Dir}, limits)
+	s.shell, err = proc.StartSession(proc.Spec{Path: shell.path, File: shell.file, Exact: grant.Exact, Env: given.env, Dir: r.Dir}, limits)
 	s.expires = time.Now().Add(limits.Hard)
 	return s, err
 }

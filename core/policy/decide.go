@@ -165,6 +165,9 @@ func (r *Rule) executableMisfit(q *Request) string {
 			continue
 		}
 		named = true
+		if !r.Deny && q.Loose != nil && q.Loose() {
+			return quote(q.Executable) + " can be written by others than you and root"
+		}
 		if !hashed {
 			return ""
 		}

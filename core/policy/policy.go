@@ -217,6 +217,9 @@ type Request struct {
 	// Sum returns the SHA-256 of the executable, in hex. It is called only when
 	// a rule asks for it.
 	Sum func() (string, error)
+	// Loose reports whether others than the user and root may write the executable;
+	// nil: no. It is called only when a rule names it.
+	Loose func() bool
 }
 
 // A Verdict is what the rules say about a request, before anybody is asked.

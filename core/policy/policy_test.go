@@ -168,6 +168,40 @@ deny = true
 	}
 }
 
+// A rule that names a program means the one that you or root put there. A denial
+// means any.
+func TestExecutableOfOthers(t *testing.T) {
+	p, err := Parse([]byte(`
+[[rule]]
+name = "never"
+executables = ["/usr/bin/evil"]
+deny = true
+[[rule]]
+name = "tool"
+executables = ["/usr/bin/tool"]
+[[rule]]
+name = "evil too"
+executables = ["/usr/bin/evil"]
+[[rule]]
+name = "rest"
+deny = true
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Request{Verb: "run", Client: "cli", Refs: []secret.Ref{ref(t, "a/b/C")}, Executable: "/usr/bin/tool", Argv: []string{"tool"}}
+	for _, loose := range []bool{false, true} {
+		r.Loose = func() bool { return loose }
+		if v := p.Decide(r); v.Allow == loose {
+			t.Errorf("others may write it: %v; %+v", loose, v)
+		}
+	}
+	r.Executable, r.Argv = "/usr/bin/evil", []string{"evil"}
+	if v := p.Decide(r); v.Allow || v.Rule != "never" {
+		t.Errorf("a denied program that others may write: %+v", v)
+	}
+}
+
 func TestDemands(t *testing.T) {
 	p, err := Parse([]byte(`
 [[rule]]

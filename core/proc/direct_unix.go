@@ -39,7 +39,7 @@ func startDirect(s Spec, std [3]*os.File) (child, error) {
 	killWithParent(attr.Sys)
 	var pid int
 	err := onStarter(func() (err error) {
-		pid, err = execAny(s.Path, s.Args, attr)
+		pid, err = program{s.Path, s.File, s.Exact}.start(s.Args, attr)
 		return err
 	})
 	if err != nil {
@@ -48,15 +48,6 @@ func startDirect(s Spec, std [3]*os.File) (child, error) {
 	c := &direct{id: pid, watcher: &watcher{session: pid, pipes: []string{pipeName(std[1]), pipeName(std[2])}}}
 	c.watcher.startSoon()
 	return c, nil
-}
-
-// execAny starts a program, or with the shell a script without a first line that names its interpreter, as execvp(3) does.
-func execAny(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
-	pid, err := syscall.ForkExec(path, argv, attr)
-	if errors.Is(err, syscall.ENOEXEC) {
-		return syscall.ForkExec("/bin/sh", append([]string{"sh", path}, argv[min(1, len(argv)):]...), attr)
-	}
-	return pid, err
 }
 
 func (c *direct) pid() int { return c.id }

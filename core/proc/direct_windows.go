@@ -19,6 +19,9 @@ func startDirect(s Spec, std [3]*os.File) (child, error) {
 	if len(s.Extra)+len(s.Inherit) > 0 {
 		return nil, errors.ErrUnsupported // descriptors above 2 do not exist on Windows
 	}
+	if s.File != "" && !s.File.Is(s.Path) {
+		return nil, errChanged
+	}
 	p, err := os.StartProcess(s.Path, s.Args, &os.ProcAttr{Dir: s.Dir, Env: s.Env, Files: std[:],
 		Sys: &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}})
 	if err != nil {

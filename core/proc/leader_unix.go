@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/opaquevault/ov/core/inode"
 )
 
 // The session leader stands between us and the child where job control or certain death is wanted. It is this program,
@@ -43,13 +45,18 @@ type leader struct {
 
 // lead is the leader's main function; args are leaderOptions, the program's file and its argv.
 func lead(args []string) int {
-	if len(args) < 3 {
+	var opts leaderOptions
+	ok := len(args) >= 3
+	if ok {
+		opts, ok = parseLeaderOptions(args[0])
+	}
+	if !ok {
 		fmt.Fprintln(os.Stderr, leaderName+": for ov's own use")
 		return 2
 	}
 	// The kernel kills the child when the thread that started it ends: this one lasts until the process does.
 	runtime.LockOSThread()
-	l := &leader{opts: parseLeaderOptions(args[0]), socket: os.NewFile(leaderSocket, "ov"), slave: leaderSlave}
+	l := &leader{opts: opts, socket: os.NewFile(leaderSocket, "ov"), slave: leaderSlave}
 	adoptOrphans()
 	hardenHelper(leaderName)
 	catchAll()
@@ -71,19 +78,20 @@ func lead(args []string) int {
 	select {} // no descendant is left; the order to go is still to come
 }
 
-func parseLeaderOptions(s string) (o leaderOptions) {
+func parseLeaderOptions(s string) (o leaderOptions, ok bool) {
 	f := strings.Split(s, ",")
-	if len(f) < 4 {
-		return o
+	if len(f) < 6 {
+		return o, false
 	}
 	o.tty, o.fore, o.device = f[0] == "true", f[1] == "true", f[2] == "true"
 	_, _ = fmt.Sscan(f[3], &o.extra)
-	for _, n := range f[4:] {
+	o.exact, o.file = f[4] == "true", inode.ID(f[5])
+	for _, n := range f[6:] {
 		if fd, err := strconv.Atoi(n); err == nil {
 			o.inherit = append(o.inherit, fd)
 		}
 	}
-	return o
+	return o, true
 }
 
 // takeTerminal keeps our terminal's settings and makes it raw for a child that starts in the foreground.
@@ -122,7 +130,7 @@ func (l *leader) start(path string, argv []string) (int, error) {
 		attr.Files = place(attr.Files, fd, uintptr(leaderExtra+l.opts.extra+i))
 	}
 	killWithParent(attr.Sys)
-	return execAny(path, argv, attr)
+	return program{path, l.opts.file, l.opts.exact}.start(argv, attr)
 }
 
 // letGo drops the child's descriptors: as long as we held them, no pipe would ever end.

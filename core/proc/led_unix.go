@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/opaquevault/ov/core/inode"
 )
 
 // led is a child that our session leader started.
@@ -33,7 +35,7 @@ func startLed(s Spec, std [3]*os.File, c *console) (child, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	opts := leaderOptions{extra: len(s.Extra), inherit: s.Inherit}
+	opts := leaderOptions{extra: len(s.Extra), inherit: s.Inherit, file: s.File, exact: s.Exact}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		ours.Close()
@@ -213,13 +215,16 @@ type leaderOptions struct {
 	fore   bool // the child starts in the foreground of it
 	device bool // leaderDevice is our terminal
 	extra  int  // descriptors that the child gets as 3, 4, ...
+	exact  bool // Spec.Exact
+	file   inode.ID
 
 	inherit []int // numbers under which the child gets the ones behind these
 }
 
 // String has a word a field, and one a number of inherit.
 func (o leaderOptions) String() string {
-	s := strconv.FormatBool(o.tty) + "," + strconv.FormatBool(o.fore) + "," + strconv.FormatBool(o.device) + "," + strconv.Itoa(o.extra)
+	s := strconv.FormatBool(o.tty) + "," + strconv.FormatBool(o.fore) + "," + strconv.FormatBool(o.device) + "," + strconv.Itoa(o.extra) +
+		"," + strconv.FormatBool(o.exact) + "," + string(o.file)
 	for _, fd := range o.inherit {
 		s += "," + strconv.Itoa(fd)
 	}

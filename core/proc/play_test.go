@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -53,6 +54,14 @@ func plainChildren() map[string]func([]string) {
 			}
 		},
 		"fds": listDescriptors,
+		"names": func([]string) { // what a program knows of how it was started
+			comm, _ := os.ReadFile("/proc/self/comm")
+			status, _ := os.ReadFile("/proc/self/status")
+			exe, _ := os.Readlink("/proc/self/exe")
+			_, tracer, _ := strings.Cut(string(status), "TracerPid:")
+			tracer, _, _ = strings.Cut(tracer, "\n")
+			fmt.Printf("%v %s %s TracerPid:%s", os.Args, strings.TrimSpace(string(comm)), exe, tracer)
+		},
 	}
 }
 

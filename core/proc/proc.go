@@ -8,11 +8,15 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/opaquevault/ov/core/inode"
 )
 
 // Spec says what to start and how it stands to us.
 type Spec struct {
 	Path    string     // the program's file, as Resolve found it
+	File    inode.ID   // what Path was when it was decided on; another one is not started. "": whatever it is now
+	Exact   bool       // it must be that very file, also when it is exchanged while it is started; see start_linux.go
 	Args    []string   // argv, the program's name first
 	Env     []string   // exactly the child's environment
 	Dir     string     // its working directory; "" is ours
@@ -41,6 +45,12 @@ type Spec struct {
 	// open. What is in the pipe by then is read in any case. Zero means DefaultLinger.
 	Linger time.Duration
 }
+
+// ErrChanged: the program's file is not what it was when its use was decided on.
+var ErrChanged = errors.New("the program's file was changed or exchanged since it was looked at")
+
+// errChanged is ErrChanged on its way from our session leader, as a number.
+const errChanged = syscall.ESTALE
 
 // DefaultLinger is Spec.Linger when none is given.
 const DefaultLinger = time.Second
@@ -209,6 +219,8 @@ func notStarted(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	case errors.Is(err, errChanged):
+		return ErrChanged
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.ENOEXEC):
 		return fmt.Errorf("%w: %w", ErrNotExecutable, err)
 	}

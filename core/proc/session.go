@@ -59,7 +59,7 @@ done
 // commandGrace is how long a command has between TERM and KILL, and the shell after that to say so.
 const commandGrace = 400 * time.Millisecond
 
-// StartSession starts s.Path, a POSIX shell, as a session's shell. s gives its environment and working directory; the rest of
+// StartSession starts s.Path, a POSIX shell, as a session's shell. s gives its environment, working directory and which file it is; the rest of
 // s is not looked at.
 func StartSession(s Spec, limits Limits) (*Session, error) {
 	fail := func(err error) (*Session, error) { return nil, fmt.Errorf("start session: %w", err) }
@@ -74,7 +74,7 @@ func StartSession(s Spec, limits Limits) (*Session, error) {
 		return fail(err)
 	}
 	defer commandR.Close()
-	p, err := Start(Spec{Path: s.Path, Args: []string{s.Path, "-c", driver}, Env: s.Env, Dir: s.Dir, Leader: true,
+	p, err := Start(Spec{Path: s.Path, File: s.File, Exact: s.Exact, Args: []string{s.Path, "-c", driver}, Env: s.Env, Dir: s.Dir, Leader: true,
 		Extra: []*os.File{statusW, commandR}})
 	if err != nil {
 		statusR.Close()

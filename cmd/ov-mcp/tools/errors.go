@@ -72,6 +72,7 @@ func explain(err error) fault {
 		{agent.ErrUnavailable, "agent_unavailable", `ask the user to run "ov doctor"`},
 		{config.ErrUntrusted, "project_untrusted", `ask the user to look at .ov.yaml and run "ov trust" in that folder`},
 		{proc.ErrNotFound, "command_not_found", "check the name; there is no shell in between"},
+		{proc.ErrChanged, "command_changed", "nothing was started; call again"},
 		{proc.ErrNotExecutable, "command_not_executable", ""},
 		{proc.ErrSessionEnded, "session_expired", "open a new one with vault_inject_env"},
 		{broker.ErrInject, "not_injectable", ""},

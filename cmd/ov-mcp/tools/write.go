@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/opaquevault/ov/core/agent"
+	"github.com/opaquevault/ov/core/inode"
 	"github.com/opaquevault/ov/core/proc"
 	"github.com/opaquevault/ov/core/secret"
 )
@@ -133,7 +134,11 @@ func (t *Tools) source(a *writeArgs, put *agent.PutRequest) (spec proc.Spec, err
 		if spec.Path, err = proc.Resolve(spec.Args[0], spec.Dir, spec.Env); err != nil {
 			return spec, err
 		}
-		*from = agent.Source{Kind: agent.FromACommand, Executable: spec.Path, Argv: spec.Args, Dir: spec.Dir, Inherited: spec.Env}
+		if spec.File, err = inode.Settled(spec.Path); err != nil {
+			return spec, err
+		}
+		spec.Exact = true
+		*from = agent.Source{Kind: agent.FromACommand, Executable: spec.Path, File: spec.File, Argv: spec.Args, Dir: spec.Dir, Inherited: spec.Env}
 	default:
 		from.Kind = agent.FromPerson
 	}

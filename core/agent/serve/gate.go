@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/wire"
+	"github.com/opaquevault/ov/core/inode"
 	"github.com/opaquevault/ov/core/policy"
 	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/core/vault"
@@ -55,6 +57,8 @@ type Request struct {
 	Grant agent.GrantRequest // of run, mask and session
 	What  string             // what is asked for, where the verb does not say it all
 	Time  time.Time
+
+	program string // Grant.Executable with links resolved, once for all that looks at it
 }
 
 // A Decision is the gate's answer.
@@ -65,6 +69,7 @@ type Decision struct {
 	Hint   string        // what to do about a refusal
 	Err    error         // what kind of refusal it is; nil: denied
 	loosen policy.Loosen // what the policy weakens
+	exact  bool          // the program's file is a part of what was decided
 	limits []string      // rules whose number of uses this is one of
 	ask    *pending      // somebody must be asked first
 }
@@ -172,7 +177,7 @@ func (s *Server) decide(ctx context.Context, c *client, f *wire.Frame, r *Reques
 		return Decision{}, err
 	}
 	v := p.Decide(r.policy())
-	d := Decision{Allow: v.Allow, Rule: v.Rule, Reason: v.Why, loosen: p.Loosen}
+	d := Decision{Allow: v.Allow, Rule: v.Rule, Reason: v.Why, loosen: p.Loosen, exact: v.Bound || v.Approval != policy.Never}
 	if !v.Allow {
 		d.Hint = `"ov policy explain" says why`
 		return d, nil
@@ -200,7 +205,20 @@ func (s *Server) decide(ctx context.Context, c *client, f *wire.Frame, r *Reques
 		d.Allow, d.ask = true, nil
 		d = s.gate.admit(r, v, d)
 	}
+	if d.Allow && !r.unchanged() {
+		return Decision{Rule: "program", Reason: shown(r.Grant.Executable) + " was changed or exchanged while it was looked at", Hint: "run it again; if that helps only once, find out what writes to it"}, nil
+	}
 	return d, ctx.Err()
+}
+
+// unchanged reports whether the program is still the file that the client found and
+// that was looked at here, by the name under which the rules know it. It comes last:
+// what has not changed by now was the same when its content was summed up.
+func (r *Request) unchanged() bool {
+	if r.Grant.File == "" { // a command within a session: no rule that names programs let it in
+		return true
+	}
+	return r.Grant.File.Is(cmp.Or(r.program, r.Grant.Executable))
 }
 
 // admit applies what is remembered: limits, fragment hits, approvals.
@@ -250,10 +268,12 @@ func (g *gate) ask(r *Request, how policy.Approval, d Decision, pin bool) Decisi
 // policy is r as the rules see it, with links resolved here and not by the client.
 func (r *Request) policy() policy.Request {
 	g := &r.Grant
+	r.program = resolved(g.Executable)
 	return policy.Request{
-		Verb: string(r.Verb), By: string(r.By), Client: r.Actor.Client, Refs: r.Refs, Executable: resolved(g.Executable), Declared: g.Executable, Argv: g.Argv,
+		Verb: string(r.Verb), By: string(r.By), Client: r.Actor.Client, Refs: r.Refs, Executable: r.program, Declared: g.Executable, Argv: g.Argv,
 		Dir: resolved(g.Dir), Env: slices.Concat(g.Inherited, g.ExtraEnv), Homes: ownHomes(), Delivery: g.Delivery, Reason: g.Reason, Time: r.Time,
-		Sum: func() (string, error) { return sumOf(g.Executable) },
+		Sum:   func() (string, error) { return sumOf(r.program) },
+		Loose: func() bool { loose, err := inode.OthersMay(r.program, os.Geteuid()); return loose || err != nil },
 	}
 }
 
@@ -320,11 +340,11 @@ func (r *Request) key(how policy.Approval, rule string) [32]byte {
 	}
 	if how != policy.Session {
 		g := &r.Grant
-		sum, err := sumOf(g.Executable)
+		sum, err := sumOf(cmp.Or(r.program, g.Executable))
 		if err != nil {
 			sum = "unreadable"
 		}
-		part(resolved(g.Executable), sum, resolved(g.Dir), g.StdinHash, g.Lanes, g.Session)
+		part(r.program, sum, resolved(g.Dir), g.StdinHash, g.Lanes, g.Session)
 		part(g.Argv...)
 		part(g.ExtraEnv...)
 		part(telling(g.Inherited)...)

@@ -73,7 +73,7 @@ func (s *Server) opGrant(ctx context.Context, c *client, f *wire.Frame) (answer,
 		return answer{}, s.refused(o, *d, notes...)
 	}
 	c.issue(id, notes)
-	out := wire.Granted{ID: id, AllowNames: d.loosen.Names}
+	out := wire.Granted{ID: id, AllowNames: d.loosen.Names, Exact: d.exact}
 	values := make([]secret.Value, len(opened))
 	for i, op := range opened {
 		out.Secrets = append(out.Secrets, wire.Head{Ref: op.Ref, Version: op.Version, Plain: op.Plain, Weak: op.Weak})

@@ -214,7 +214,7 @@ func writing(r *agent.PutRequest, verb Verb) Request {
 	case agent.FromACommand:
 		q.By = VerbFromCommand
 		q.What = fmt.Sprintf("%s a secret from what a command prints", verb)
-		q.Grant.Executable, q.Grant.Argv, q.Grant.Dir, q.Grant.Inherited = from.Executable, from.Argv, from.Dir, from.Inherited
+		q.Grant.Executable, q.Grant.File, q.Grant.Argv, q.Grant.Dir, q.Grant.Inherited = from.Executable, from.File, from.Argv, from.Dir, from.Inherited
 	}
 	return q
 }

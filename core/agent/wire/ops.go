@@ -151,6 +151,7 @@ type Granted struct {
 	ID         string   `json:"id"`
 	Secrets    []Head   `json:"secrets"`
 	AllowNames []string `json:"allow_names,omitempty"`
+	Exact      bool     `json:"exact,omitempty"`
 }
 
 // A Head is one opened secret without its value.
