@@ -211,6 +211,9 @@ func (r *Request) complete(ctx context.Context, a Agent, done agent.Completion, 
 	}
 	if err != nil && done.Failure == "" {
 		done.Failure = "start" // no child was started
+		if errors.Is(err, proc.ErrChanged) {
+			done.Failure = "changed"
+		}
 	}
 	if err := a.Complete(context.WithoutCancel(ctx), done); err != nil {
 		r.Notice(fmt.Sprintf("complete audit record: %v", err))
@@ -244,8 +247,6 @@ func failure(ctx context.Context, err error, other string) string {
 		return "timeout"
 	case errors.Is(err, ErrTake):
 		return "value"
-	case errors.Is(err, proc.ErrChanged):
-		return "changed"
 	case ctx.Err() != nil: // a signal to ov itself, or a client that asked for it
 		return "cancelled"
 	}
