@@ -67,7 +67,7 @@ func Create(ctx context.Context, st blob.Store, dir string, password secret.Valu
 	}
 	defer master.Wipe()
 
-	v := &Vault{st: st, dir: dir, now: time.Now, vault: id, device: dev.id, keys: newKeyring(o.Alloc)}
+	v := &Vault{st: st, dir: dir, now: time.Now, vault: id, device: dev.id, served: o.Served, keys: newKeyring(o.Alloc)}
 	v.keys.vk = v.keys.keep(seal.NewKey(seal.KeySize))
 	v.keys.seen = v.keys.keep(seal.DeviceSubkey(dev.secretKey, id, "seen"))
 	v.setDevice(signKey, nil)
@@ -79,7 +79,7 @@ func Create(ctx context.Context, st blob.Store, dir string, password secret.Valu
 	if err := dev.write(dir); err != nil {
 		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
 	}
-	if err := writeSeen(dir, mark{vault: id, floor: suite}, v.keys, true); err != nil {
+	if err := writeSeen(dir, mark{vault: id, floor: suite, served: o.Served}, v.keys, true); err != nil {
 		return nil, Kit{}, fmt.Errorf("create vault: %w", err)
 	}
 	if o.Keyed != nil {

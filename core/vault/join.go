@@ -169,6 +169,7 @@ func writeDevice(dir string, dev *device, signKey ed25519.PrivateKey, vk []byte,
 	defer k.wipe()
 	k.seen = k.keep(seal.DeviceSubkey(dev.secretKey, dev.vault, "seen"))
 	k.setDevice(bytes.Clone(signKey))
+	m.served = true // nobody joins a vault that is on no server
 	return writeSeen(dir, m, k, true)
 }
 

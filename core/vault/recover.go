@@ -85,7 +85,7 @@ func (v *Vault) enrol(ctx context.Context, dev *device, master *seal.Master, nam
 	if err := dev.write(v.dir); err != nil {
 		return err
 	}
-	if err := writeSeen(v.dir, v.state.mark(v.vault), v.keys, true); err != nil {
+	if err := writeSeen(v.dir, v.mark(v.state), v.keys, true); err != nil {
 		return err
 	}
 	t := v.begin()

@@ -215,7 +215,7 @@ func (v *Vault) rekey(ctx context.Context, dev *device, next *state, fresh fresh
 	if err := v.adopt(ctx, next); err != nil {
 		return err
 	}
-	return writeSeen(v.dir, next.mark(v.vault), v.keys, false)
+	return writeSeen(v.dir, v.mark(next), v.keys, false)
 }
 
 // everySpace is what before is asked for when all is opened.

@@ -21,8 +21,9 @@ import (
 // state only: nothing in it needs a sync.
 const (
 	seenFile  = "seen"
-	seenMagic = "ovseen1\n"
-	seenSize  = 512 // a place; one disk sector
+	seenMagic = "ovseen1\n" // of a vault of this machine
+	seenThere = "ovseen2\n" // of the copy of one on a server
+	seenSize  = 512         // a place; one disk sector
 	seenBody  = 8 + 16 + 8 + 32 + 32 + 1
 )
 
@@ -33,10 +34,22 @@ type mark struct {
 	root     seal.Hash
 	manifest seal.Hash // zero for seq 0, before the first commit
 	floor    seal.Suite
+	served   bool // the vault is on a server; it stays so
+}
+
+// mark is what is to be remembered of s.
+func (v *Vault) mark(s *state) mark {
+	m := s.mark(v.vault)
+	m.served = v.served
+	return m
 }
 
 func (m mark) body() []byte {
-	b := append(make([]byte, 0, seenBody), seenMagic...)
+	magic := seenMagic
+	if m.served {
+		magic = seenThere
+	}
+	b := append(make([]byte, 0, seenBody), magic...)
 	b = append(b, m.vault[:]...)
 	b = binary.BigEndian.AppendUint64(b, m.seq)
 	b = append(b, m.root[:]...)
@@ -61,7 +74,7 @@ func mac(key, b []byte) []byte {
 
 // parseMark reads one place; ok is false when its first MAC does not hold.
 func parseMark(b, seenKey []byte) (m mark, vaultMAC []byte, ok bool) {
-	if len(b) < seenBody+64 || !bytes.HasPrefix(b, []byte(seenMagic)) {
+	if m.served = bytes.HasPrefix(b, []byte(seenThere)); len(b) < seenBody+64 || !m.served && !bytes.HasPrefix(b, []byte(seenMagic)) {
 		return m, nil, false
 	}
 	body := b[:seenBody]
@@ -98,12 +111,15 @@ func newestMark(b, seenKey []byte) (best mark, bestMAC []byte, place int, found 
 			break
 		}
 		m, vaultMAC, ok := parseMark(b[i*seenSize:], seenKey)
-		if ok && (!found || m.seq > best.seq) {
+		if ok && (!found || m.newer(best)) {
 			best, bestMAC, place, found = m, vaultMAC, i, true
 		}
 	}
 	return best, bestMAC, place, found
 }
+
+// newer reports whether m is to be remembered rather than n.
+func (m mark) newer(n mark) bool { return m.seq > n.seq || m.seq == n.seq && m.served && !n.served }
 
 // writeSeen remembers m, unless something newer is remembered already; force
 // forgets what was seen before.
@@ -122,7 +138,7 @@ func writeSeen(dir string, m mark, k *keyring, force bool) error {
 		if err := f.Truncate(0); err != nil {
 			return fmt.Errorf("remember what was seen: %w", err)
 		}
-	case found && last.seq >= m.seq:
+	case found && !m.newer(last):
 		return nil
 	case found:
 		place = 1 - place

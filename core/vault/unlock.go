@@ -30,13 +30,16 @@ func unlock(ctx context.Context, st blob.Store, dir string, password secret.Valu
 		return nil, err
 	}
 	defer dev.wipe()
-	v := &Vault{st: st, dir: dir, now: time.Now, vault: dev.vault, device: dev.id, keys: newKeyring(o.Alloc)}
+	v := &Vault{st: st, dir: dir, now: time.Now, vault: dev.vault, device: dev.id, served: o.Served, keys: newKeyring(o.Alloc)}
 	v.keys.seen = v.keys.keep(seal.DeviceSubkey(dev.secretKey, dev.vault, "seen"))
 
 	// 1. What the store says, held against what was seen before.
 	last, vaultMAC, err := readSeen(dir, v.keys.seen)
-	if err != nil && !o.AcceptRollback {
+	switch {
+	case err != nil && !o.AcceptRollback:
 		return nil, err
+	case last.served && !o.Served && !o.AcceptRollback:
+		return nil, ErrServed
 	}
 	loaded, err := v.load(ctx)
 	if err != nil {
@@ -72,7 +75,7 @@ func unlock(ctx context.Context, st blob.Store, dir string, password secret.Valu
 		o.Keyed(v)
 	}
 	// 3. Remember.
-	if err := writeSeen(dir, loaded.mark(v.vault), v.keys, o.AcceptRollback); err != nil {
+	if err := writeSeen(dir, v.mark(loaded), v.keys, o.AcceptRollback); err != nil {
 		return nil, err
 	}
 	return v, nil

@@ -36,6 +36,7 @@ var (
 	ErrReadOnly    = errors.New("this key, a machine's or a member's, reads and writes nothing")
 	ErrScope       = errors.New("not what this key is for")
 	ErrRevoked     = errors.New("no longer let in")
+	ErrServed      = errors.New("this is the copy of a vault on a server")
 	ErrExpired     = errors.New("its time is over")
 )
 
@@ -112,6 +113,7 @@ type Vault struct {
 
 	vault  seal.VaultID
 	device seal.DeviceID
+	served bool // it is on a server: what this device has is a copy
 
 	writing sync.Mutex   // held by who commits or reloads
 	mu      sync.RWMutex // over keys and state; held for reading while keys are used
@@ -132,6 +134,9 @@ type Options struct {
 	// AcceptRollback takes the store as it is, though it is older than what was
 	// seen before, or forked: a person said that it is meant to be.
 	AcceptRollback bool
+	// Served says that st is the copy of a vault on a server. A device remembers
+	// that, and does not open the copy any more as a vault of its own.
+	Served bool
 	// Suite is the password suite that Create uses; 0: Suite1.
 	Suite seal.Suite
 	// Name is how this device is called in the vault that Create makes.

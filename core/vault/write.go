@@ -162,7 +162,7 @@ func (v *Vault) applied(c blob.Commit, t *tx, forest *manifest.Forest) error {
 	if v.machine != nil {
 		return nil // Seen is all that it remembers
 	}
-	if err := writeSeen(v.dir, s.mark(v.vault), v.keys, false); err != nil {
+	if err := writeSeen(v.dir, v.mark(s), v.keys, false); err != nil {
 		return fmt.Errorf("stored, but: %w", err)
 	}
 	return nil
@@ -228,7 +228,7 @@ func (v *Vault) reload(ctx context.Context) error {
 	if err := v.adopt(ctx, next); err != nil {
 		return err
 	}
-	return writeSeen(v.dir, next.mark(v.vault), v.keys, false)
+	return writeSeen(v.dir, v.mark(next), v.keys, false)
 }
 
 // headError says what a store means that cannot show its head. An empty one is

@@ -22,7 +22,11 @@ func (s *Server) withoutLog(ctx context.Context, f *wire.Frame, kind agent.Passw
 		defer s.freshMem.Wipe()
 		store := s.c.Store(s.storePath())
 		defer store.Close()
-		v, err := vault.Unlock(ctx, store, s.c.Home, p, vault.Options{Alloc: s.freshMem.Alloc})
+		remote, err := readRemote(s.c.Home)
+		if err != nil {
+			return err
+		}
+		v, err := vault.Unlock(ctx, store, s.c.Home, p, vault.Options{Alloc: s.freshMem.Alloc, Served: remote != nil})
 		if err != nil {
 			return s.incomplete(err)
 		}

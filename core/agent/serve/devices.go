@@ -148,7 +148,7 @@ func (s *Server) opPush(ctx context.Context, c *client, f *wire.Frame) (answer, 
 		o, err := s.openCopy(ctx, p, &s.freshMem) // a server that it is on already may have lost it
 		lost := errors.Is(err, errNoRemote)
 		if lost {
-			o, err = s.openAt(ctx, &place{Store: s.c.Store(s.storePath())}, p, &s.freshMem)
+			o, err = s.openAt(ctx, &place{Store: s.c.Store(s.storePath()), served: true}, p, &s.freshMem)
 		}
 		if err != nil {
 			return err

@@ -56,6 +56,7 @@ func (s *Server) createRemote(ctx context.Context, a *agent.Server, password sec
 	}
 	var keyed error
 	o.Keyed = func(v *vault.Vault) { keyed = s.connectNew(p, v) }
+	o.Served = true
 	v, kit, err := vault.Create(ctx, p, s.c.Home, password, o)
 	if err = errors.Join(keyed, err); err != nil {
 		return nil, vault.Kit{}, nil, errors.Join(err, forgetRemote(s.c.Home), p.Close())

@@ -82,6 +82,7 @@ func offline(err error) bool {
 type place struct {
 	blob.Store
 	remote *remoteFile     // nil: this machine alone
+	served bool            // it is the copy of a server's all the same, which is about to be met anew
 	mirror *mirror.Store   // the store, if there is a server
 	server *httpblob.Store // its own connection
 	signer *signer
@@ -161,7 +162,7 @@ func (s *Server) remoteStatus(ctx context.Context) *agent.RemoteStatus {
 	defer s.state.mu.RUnlock()
 	if s.state.open != nil {
 		if m := s.state.open.place.mirror; m != nil {
-			m.Head(ctx) // how it ended is in the status
+			m.Look(ctx) // what was found is in the status
 		}
 		return s.state.open.place.status()
 	}

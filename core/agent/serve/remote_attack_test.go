@@ -280,15 +280,20 @@ func TestServerForgotten(t *testing.T) {
 	if err := c.Lock(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(r.home, remoteName)); err != nil {
-		t.Fatal(err)
-	}
-	wantError(t, "unlock", r.client(t).Unlock(t.Context(), agent.TTLs{}), agent.ErrCorrupt, remoteName, "ov vault push")
-	if o, err := r.server.openVault(t.Context(), secret.New([]byte(testPassword)), &r.server.freshMem); !errors.Is(err, errNoRemote) {
-		t.Errorf("open for one command: %v, %v", o, err)
-	}
-	if st, err := c.Status(t.Context()); err != nil || st.Remote == nil || st.Remote.State != agent.RemoteRefused || st.Remote.Problem == "" {
-		t.Errorf("status: %+v, %v", st.Remote, err)
+	for _, name := range []string{remoteName, syncedName} { // the first alone, then both
+		if err := os.Remove(filepath.Join(r.home, name)); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, "unlock", r.client(t).Unlock(t.Context(), agent.TTLs{}), agent.ErrCorrupt, remoteName, "ov vault push")
+		if o, err := r.server.openVault(t.Context(), secret.New([]byte(testPassword)), &r.server.freshMem); !errors.Is(err, errNoRemote) {
+			t.Errorf("open for one command: %v, %v", o, err)
+		}
+		if name == syncedName {
+			break // a vault that is locked cannot tell
+		}
+		if st, err := c.Status(t.Context()); err != nil || st.Remote == nil || st.Remote.State != agent.RemoteRefused || st.Remote.Problem == "" {
+			t.Errorf("status: %+v, %v", st.Remote, err)
+		}
 	}
 	if st, err := r.client(t).Push(t.Context(), agent.Server{URL: srv.HTTP.URL}); err != nil || st.URL != srv.HTTP.URL {
 		t.Fatalf("%+v, %v", st, err)

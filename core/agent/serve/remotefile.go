@@ -36,15 +36,21 @@ type remoteFile struct {
 	Announce string `json:"announce,omitempty"`
 }
 
+// noRemote is errNoRemote with what to do.
+func noRemote(home string) error {
+	return &agent.Error{Err: errNoRemote, Message: fmt.Sprintf("read %s: %v: it is missing, and this is the copy of a vault on a server", filepath.Join(home, remoteName), errNoRemote),
+		Advice: `"ov vault push --server URL" meets that server anew; if it is gone for good, see docs/remote.md, "Files"`}
+}
+
 // readRemote returns nil for a vault that is on this machine alone, and
 // errNoRemote for a copy of a server's that lost the file: taken for a vault of
-// this machine, it would go on with a history of its own.
+// this machine, it would go on with a history of its own. Who removes both files
+// is found out when the vault is unlocked: the device remembers that it is a copy.
 func readRemote(home string) (*remoteFile, error) {
 	b, err := os.ReadFile(filepath.Join(home, remoteName))
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(filepath.Join(home, syncedName)); err == nil {
-			return nil, &agent.Error{Err: errNoRemote, Message: fmt.Sprintf("read %s: %v: it is missing, and this is the copy of a vault on a server", filepath.Join(home, remoteName), errNoRemote),
-				Advice: `"ov vault push --server URL" meets that server anew; if it is gone for good, see docs/remote.md, "Files"`}
+			return nil, noRemote(home)
 		}
 		return nil, nil
 	} else if err != nil {

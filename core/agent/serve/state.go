@@ -166,7 +166,7 @@ func (s *Server) openAt(ctx context.Context, store *place, password secret.Value
 			return nil, err
 		}
 	}
-	v, err := vault.Unlock(ctx, store, s.c.Home, password, vault.Options{Alloc: mem.Alloc})
+	v, err := vault.Unlock(ctx, store, s.c.Home, password, vault.Options{Alloc: mem.Alloc, Served: store.served || store.remote != nil})
 	if err != nil {
 		store.Close()
 		mem.Wipe()
@@ -177,7 +177,10 @@ func (s *Server) openAt(ctx context.Context, store *place, password secret.Value
 
 // incomplete tells a vault that lost its device file from none.
 func (s *Server) incomplete(err error) error {
-	if !errors.Is(err, vault.ErrNoVault) || !s.hasStore() {
+	switch {
+	case errors.Is(err, vault.ErrServed):
+		return noRemote(s.c.Home)
+	case !errors.Is(err, vault.ErrNoVault) || !s.hasStore():
 		return err
 	}
 	return &agent.Error{Err: agent.ErrCorrupt,

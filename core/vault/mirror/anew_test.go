@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/opaquevault/ov/core/blob"
 	"github.com/opaquevault/ov/core/blob/sqlite"
@@ -54,4 +55,59 @@ func TestPutAnew(t *testing.T) {
 	behind.sees("TOKEN", "three")
 	behind.must(behind.put("TOKEN", "four"))
 	a.sees("TOKEN", "four")
+}
+
+// Who asks how things stand is not told what was true some seconds ago: the
+// server is asked, once a second at most, also when reads leave it alone.
+func TestLook(t *testing.T) {
+	s := newServer(t)
+	a := s.create()
+	a.must(a.put("TOKEN", "one"))
+	now := time.Now()
+	m := New(a.local(), a.wire, Options{Offline: func(err error) bool { return errors.Is(err, errOffline) }, Now: func() time.Time { return now }})
+	defer m.Close()
+	calls := func(f func()) int {
+		before := a.wire.calls
+		f()
+		return a.wire.calls - before
+	}
+	read := func() {
+		if _, err := m.Head(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look := func(online bool) func() {
+		return func() {
+			t.Helper()
+			if st := m.Look(t.Context()); st.Online != online || !st.Asked {
+				t.Errorf("%+v", st)
+			}
+		}
+	}
+	for _, c := range []struct {
+		what  string
+		after time.Duration
+		down  bool
+		do    func()
+		calls int
+	}{
+		{"a read", time.Hour, false, read, 1},
+		{"a read at once", 0, false, read, 0},
+		{"a look at once", 0, false, look(true), 0},
+		{"a look when it has just died", 2 * time.Second, true, look(false), 1},
+		{"a read while it is left alone", 2 * time.Second, true, read, 0},
+		{"a look when it is back", 2 * time.Second, false, look(true), 1},
+		{"a look after the clock was set back", -time.Hour, false, look(true), 1},
+	} {
+		now = now.Add(c.after)
+		a.wire.down = c.down
+		if n := calls(c.do); n != c.calls {
+			t.Errorf("%s: %d requests, want %d", c.what, n, c.calls)
+		}
+	}
+	held := New(a.local(), a.wire, Options{Held: true})
+	defer held.Close()
+	if n := calls(func() { held.Look(t.Context()) }); n != 0 {
+		t.Errorf("locked, it sent %d requests", n)
+	}
 }

@@ -165,7 +165,7 @@ func (d *device) connect() *Store {
 func (s *server) create() *device {
 	s.t.Helper()
 	d := s.device()
-	v, kit, err := vault.Create(s.t.Context(), d.connect(), d.home, text(password), vault.Options{Name: "first", Keyed: func(*vault.Vault) { d.mirror.Release() }})
+	v, kit, err := vault.Create(s.t.Context(), d.connect(), d.home, text(password), vault.Options{Name: "first", Served: true, Keyed: func(*vault.Vault) { d.mirror.Release() }})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func (n *device) tryJoin(d *device, name string) error {
 }
 
 func (d *device) unlock() error {
-	v, err := vault.Unlock(context.Background(), d.connect(), d.home, text(password), vault.Options{})
+	v, err := vault.Unlock(context.Background(), d.connect(), d.home, text(password), vault.Options{Served: true})
 	if err == nil {
 		d.vault = v
 		d.mirror.Release()

@@ -116,7 +116,7 @@ func (s *Store) State() State {
 // over what is new there; while that cannot be reached the copy's head is it.
 func (s *Store) Head(ctx context.Context) (blob.Head, error) {
 	if s.due() {
-		if err := s.pull(ctx, s.o.Patience); err != nil && !s.o.Offline(err) {
+		if err := s.pull(ctx, s.o.Patience, s.due); err != nil && !s.o.Offline(err) {
 			return blob.Head{}, err
 		}
 	}
@@ -137,19 +137,47 @@ func (s *Store) due() bool {
 		}
 		wait = s.o.Retry
 	}
+	return s.past(wait)
+}
+
+// ready reports whether the remote store may be asked, and was not for so long.
+func (s *Store) ready(wait time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.held && s.past(wait)
+}
+
+// past reports whether the last look is so long ago, or in the future, after a
+// clock was set back. The caller holds mu.
+func (s *Store) past(wait time.Duration) bool {
 	since := s.o.Now().Sub(s.tried)
 	return since < 0 || since >= wait
 }
 
 // Sync takes over what is new in the remote store, now. An error of a store
 // that cannot be reached is one as well.
-func (s *Store) Sync(ctx context.Context) error { return s.pull(ctx, 0) }
+func (s *Store) Sync(ctx context.Context) error { return s.pull(ctx, 0, always) }
+
+func always() bool { return true }
+
+// Look asks the remote store now, unless it was asked a moment ago, and returns
+// what is known of it then. It waits no longer than a read.
+func (s *Store) Look(ctx context.Context) State {
+	due := func() bool { return s.ready(momentAgo) }
+	if due() {
+		s.pull(ctx, s.o.Patience, due) // how it ended is in the state
+	}
+	return s.State()
+}
+
+// momentAgo is how old what is known may be when somebody asks how things stand.
+const momentAgo = time.Second
 
 // pull is one look at the remote store. patience bounds the wait for its head.
-func (s *Store) pull(ctx context.Context, patience time.Duration) error {
+func (s *Store) pull(ctx context.Context, patience time.Duration, due func() bool) error {
 	s.pulling.Lock()
 	defer s.pulling.Unlock()
-	if patience > 0 && !s.due() { // another one was faster
+	if !due() { // another one was faster
 		return nil
 	}
 	var behind uint64
