@@ -118,6 +118,9 @@ func (h *Holding) is(m *Manifest, envs []EnvID) bool {
 // where that is nil, anywhere: each the next version of a secret of an environment
 // that the member writes. If so h is what is stored as of m.
 func (h *Holding) Add(m *Manifest, added []Entry, envs []EnvID) bool {
+	if m.Writer == nil {
+		return false
+	}
 	added = slices.Clone(added)
 	slices.SortFunc(added, func(a, b Entry) int { return bytes.Compare(versionKey(a), versionKey(b)) })
 	leaves, newest := Leaves{}, map[ID]Entry{}
@@ -127,7 +130,7 @@ func (h *Holding) Add(m *Manifest, added []Entry, envs []EnvID) bool {
 			before, ok = h.newest[e.ID]
 		}
 		switch {
-		case e.Kind != KindSecret, m.Writer == nil, !m.Writer.Reads(e.Env):
+		case e.Kind != KindSecret, !m.Writer.Reads(e.Env):
 			return false
 		case e.Version != before.Version+1, ok && before.Env != e.Env:
 			return false

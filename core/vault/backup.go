@@ -29,6 +29,7 @@ func (v *Vault) Backup(ctx context.Context, w io.Writer, to seal.Lock) error {
 	if v.machine != nil {
 		return fmt.Errorf("back up vault: %w", ErrScope)
 	}
+	_ = v.settled(ctx) // without it the backup opens with the recovery kit alone: better than none, when the server is away
 	err := v.read(ctx, func() error {
 		enc, err := seal.EncryptBackup(w, to)
 		if err != nil {

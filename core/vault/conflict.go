@@ -65,7 +65,7 @@ func (t *tx) overtaken(ctx context.Context, old current, w *Write) error {
 		return Change{Version: version, Device: hex.EncodeToString(device[:]), Name: name(device), Time: time.UnixMilli(int64(ms)), Deleted: deleted}
 	}
 	c := &Conflict{Ref: w.Ref, Other: change(old.version, m.Device, m.Time, !old.live())}
-	if *w.Seen > 0 && slices.Contains(t.v.state.secrets[old.place.ID], *w.Seen) {
+	if *w.Seen > 0 && slices.Contains(t.v.state.versions(old.key.Env, old.place.ID), *w.Seen) {
 		mine, err := t.versionOf(ctx, old.key, old.place.ID, *w.Seen)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -32,7 +33,7 @@ func (v *Vault) History(ctx context.Context, ref secret.Ref, before Before) ([]I
 		}
 		var keys []blob.Key
 		var heads []Head
-		for _, n := range slices.Backward(v.state.secrets[newest.ID]) {
+		for _, n := range slices.Backward(v.state.versions(key.Env, newest.ID)) {
 			keys = append(keys, blob.Key{Kind: newest.Kind, ID: newest.ID, Version: n})
 			heads = append(heads, Head{Ref: ref, Version: n})
 		}
@@ -79,7 +80,7 @@ func openMeta(key *seal.EnvKey, k blob.Key, data []byte, ref secret.Ref) (seal.M
 // Rollback makes version to of ref the newest one again, as a new version.
 func (v *Vault) Rollback(ctx context.Context, ref secret.Ref, to uint64, before Before) (Info, error) {
 	return v.again(ctx, "roll back", ref, before, func(t *tx, newest current) (current, error) {
-		if to == 0 || to >= newest.version || !slices.Contains(v.state.secrets[newest.place.ID], to) {
+		if to == 0 || to >= newest.version || !slices.Contains(v.state.versions(newest.key.Env, newest.place.ID), to) {
 			return current{}, fmt.Errorf("version %d: %w", to, ErrNotFound)
 		}
 		return t.versionOf(ctx, newest.key, newest.place.ID, to)
@@ -92,7 +93,7 @@ func (v *Vault) Restore(ctx context.Context, ref secret.Ref, before Before) (Inf
 		if newest.live() {
 			return current{}, ErrExists
 		}
-		for _, n := range slices.Backward(v.state.secrets[newest.place.ID]) {
+		for _, n := range slices.Backward(v.state.versions(newest.key.Env, newest.place.ID)) {
 			if c, err := t.versionOf(ctx, newest.key, newest.place.ID, n); err != nil || c.live() {
 				return c, err
 			}
@@ -220,8 +221,7 @@ func (t *tx) expireChanged(ctx context.Context) {
 // expire drops the versions of a secret that are too old. When each was
 // replaced stands in the open header of the one after it.
 func (t *tx) expire(ctx context.Context, key *seal.EnvKey, id seal.ID) error {
-	kept := t.v.state.secrets[id]
-	now := t.now()
+	kept := t.v.state.versions(key.Env, id)
 	for i, n := range kept {
 		k := blob.Key{Kind: seal.KindSecret, ID: id, Version: n}
 		if len(kept)-i >= keepVersions { // and the new one comes on top
@@ -235,12 +235,29 @@ func (t *tx) expire(ctx context.Context, key *seal.EnvKey, id seal.ID) error {
 		if err != nil {
 			return err
 		}
-		if now-min(now, next.rec.Time) <= uint64(keepFor.Milliseconds()) {
+		if !t.older(ctx, next, keepFor) {
 			return nil // and all after it are younger
 		}
 		t.drop(k)
 	}
 	return nil
+}
+
+// older reports whether a version was stored longer ago than age. What it says
+// itself is the word of who wrote it, and a member must not make the past go by
+// it: the commit that brought it is asked, as long as its manifest is there.
+func (t *tx) older(ctx context.Context, c current, age time.Duration) bool {
+	before := t.now() - min(t.now(), uint64(age.Milliseconds()))
+	if c.rec.Time >= before {
+		return false
+	}
+	e := t.v.state.entries[blob.Key{Kind: seal.KindSecret, ID: c.place.ID, Version: c.version}]
+	data, err := t.v.st.Manifest(ctx, e.seq)
+	if err != nil {
+		return true // so long ago that it is not kept
+	}
+	m, err := seal.ParseManifest(data)
+	return err != nil || m.Time < before
 }
 
 // Expire removes for good what was deleted long ago, and returns the number of
@@ -251,14 +268,16 @@ func (v *Vault) Expire(ctx context.Context) (int, error) {
 		gone = 0
 		for _, e := range v.state.envs {
 			for _, id := range v.state.groups[e.ID] {
-				c, err := t.versionOf(ctx, v.keys.envs[e.ID], id, v.state.newest(id))
-				if err != nil {
+				c, err := t.versionOf(ctx, v.keys.envs[e.ID], id, v.state.newest(e.ID, id))
+				if errors.Is(err, ErrTampered) {
+					continue // Verify says so
+				} else if err != nil {
 					return err
 				}
-				if c.live() || t.now()-min(t.now(), c.rec.Time) <= uint64(keepDeleted.Milliseconds()) || t.newest[id] > 0 {
+				if c.live() || t.newest[id] > 0 || !t.older(ctx, c, keepDeleted) {
 					continue
 				}
-				for _, n := range v.state.secrets[id] {
+				for _, n := range v.state.versions(e.ID, id) {
 					t.drop(blob.Key{Kind: seal.KindSecret, ID: id, Version: n})
 				}
 				gone++

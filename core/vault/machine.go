@@ -214,7 +214,7 @@ func (v *Vault) groupState(head blob.Head, m *seal.Manifest, entries []blob.Entr
 	var leaves []seal.Hash
 	for _, e := range entries {
 		if e.Group == env {
-			here := entry{group: e.Group, sum: e.Sum}
+			here := entry{group: e.Group, sum: e.Sum, seq: e.Seq}
 			s.add(e.Key, here)
 			leaves = append(leaves, here.leaf(e.Key))
 		}

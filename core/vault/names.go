@@ -71,7 +71,7 @@ func (v *Vault) namesOf(ctx context.Context, app, env string) ([]Head, error) {
 		}
 	}
 	for _, id := range v.state.groups[e.ID] {
-		newest := v.state.newest(id)
+		newest := v.state.newest(e.ID, id)
 		if n, ok := v.state.names.get(id, newest); ok {
 			add(n)
 		} else {

@@ -295,7 +295,7 @@ func (t *tx) renew(ctx context.Context, env seal.EnvID, before Before) error {
 // rewrap wraps the environment's new key for every principal that reaches it.
 func (t *tx) rewrap(ctx context.Context, env seal.EnvID) error {
 	k := t.newKeys[env]
-	policy, err := t.v.envPolicy(ctx, env, t.v.keys.envs[env])
+	policy, err := t.v.openBlob(ctx, Policy) // not the copy that lay there: members could write beside it
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
@@ -323,7 +323,7 @@ func (t *tx) rewrap(ctx context.Context, env seal.EnvID) error {
 		reached = true
 	}
 	if reached {
-		t.putEnvPolicy(k, policy.text, policy.version+1)
+		t.putEnvPolicy(k, policy, t.v.state.policies[env]+1)
 	}
 	return nil
 }

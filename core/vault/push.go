@@ -16,6 +16,9 @@ func (v *Vault) Push(ctx context.Context, to blob.Store) error {
 	if v.machine != nil {
 		return fmt.Errorf("push vault: %w", ErrScope)
 	}
+	if err := v.settled(ctx); err != nil {
+		return fmt.Errorf("push vault: %w", err)
+	}
 	err := v.read(ctx, func() error {
 		c := blob.Commit{Seq: v.state.head.Seq, Manifest: v.state.head.Manifest, Reset: v.state.manifest.Reset}
 		keys := make([]blob.Key, 0, len(v.state.entries))

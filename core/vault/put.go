@@ -146,7 +146,7 @@ func (t *tx) current(ctx context.Context, ref secret.Ref) (current, error) {
 		return current{}, nil
 	}
 	id := key.RecordID(ref.Name)
-	n := t.version(id)
+	n := t.version(key.Env, id)
 	if n == 0 {
 		return current{}, nil
 	}

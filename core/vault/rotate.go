@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/manifest"
 	"github.com/opaquevault/ov/core/seal"
 	"github.com/opaquevault/ov/core/secret"
 )
@@ -127,10 +129,23 @@ func (t *tx) resealEnv(ctx context.Context, e *seal.Env, vk []byte) error {
 	k := &seal.EnvKey{Vault: t.v.vault, Env: e.ID, Epoch: e.Epoch, Key: seal.NewKey(seal.KeySize)}
 	k.Index = seal.IndexKey(k.Key)
 	t.newKeys[e.ID] = k
+	shared, err := t.written(ctx, e.ID)
+	if err != nil {
+		return err
+	}
 	t.add(seal.KindEnvKey, e.ID, seal.EnvKeyID(t.v.vault, e.ID), uint64(e.Epoch), seal.SealEnvKey(vk, k))
 	for _, id := range t.v.state.groups[e.ID] {
-		for _, n := range t.v.state.secrets[id] {
-			if err := t.resealVersion(ctx, *e, old, k, blob.Key{Kind: seal.KindSecret, ID: id, Version: n}); err != nil {
+		for _, n := range t.v.state.versions(e.ID, id) {
+			key := blob.Key{Kind: seal.KindSecret, ID: id, Version: n}
+			data, err := t.v.fetch(ctx, []blob.Key{key})
+			if err != nil {
+				return err
+			}
+			err = t.resealVersion(*e, old, k, key, data[0])
+			if errors.Is(err, ErrTampered) && shared {
+				continue // it was never anything else: a member of bad faith must not keep a key in use
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -138,16 +153,28 @@ func (t *tx) resealEnv(ctx context.Context, e *seal.Env, vk []byte) error {
 	return nil
 }
 
-func (t *tx) resealVersion(ctx context.Context, e seal.Env, old, k *seal.EnvKey, key blob.Key) error {
-	data, err := t.v.fetch(ctx, []blob.Key{key})
+// written reports whether a member may write env, and so have stored there what
+// nobody can open.
+func (t *tx) written(ctx context.Context, env seal.EnvID) (bool, error) {
+	for _, e := range t.v.state.manifest.Members {
+		p, err := t.v.principal(ctx, e)
+		if err != nil {
+			return false, err
+		}
+		if p.Role == manifest.RoleWriter && p.Reads(env) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// resealVersion seals anew what data, which is what was stored, holds.
+func (t *tx) resealVersion(e seal.Env, old, k *seal.EnvKey, key blob.Key, data []byte) error {
+	name, err := openName(old, key, data)
 	if err != nil {
 		return err
 	}
-	name, err := openName(old, key, data[0])
-	if err != nil {
-		return err
-	}
-	rec, err := seal.ParseRecord(data[0])
+	rec, err := seal.ParseRecord(data)
 	if err != nil {
 		return openError("record", err)
 	}

@@ -21,7 +21,7 @@ type state struct {
 	manifest *seal.Manifest
 	forest   *manifest.Forest
 	entries  map[blob.Key]entry
-	secrets  map[seal.ID][]uint64                // versions of each, ascending
+	secrets  map[secretID][]uint64               // versions of each, ascending
 	groups   map[seal.EnvID][]seal.ID            // secrets of each environment
 	keys     map[seal.EnvID]map[uint64]seal.Hash // stored environment keys by epoch
 	policies map[seal.EnvID]uint64               // version of each environment's copy of the policy
@@ -30,10 +30,18 @@ type state struct {
 	names    *nameCache
 }
 
+// A secretID names a secret. The environment is a part of it: a member of one may
+// store what bears the id of a secret of another.
+type secretID struct {
+	env seal.EnvID
+	id  seal.ID
+}
+
 // An entry is one stored thing without its data.
 type entry struct {
 	group seal.EnvID
 	sum   seal.Hash
+	seq   uint64 // of the commit that the store says it came with
 }
 
 // named is what the newest version of a secret says without its data key.
@@ -50,7 +58,7 @@ func emptyState(head blob.Head, m *seal.Manifest) *state {
 	return &state{
 		head: head, manifest: m,
 		entries:  map[blob.Key]entry{},
-		secrets:  map[seal.ID][]uint64{},
+		secrets:  map[secretID][]uint64{},
 		groups:   map[seal.EnvID][]seal.ID{},
 		keys:     map[seal.EnvID]map[uint64]seal.Hash{},
 		policies: map[seal.EnvID]uint64{},
@@ -65,7 +73,7 @@ func newState(head blob.Head, m *seal.Manifest, entries []blob.Entry) (*state, e
 	s.entries = make(map[blob.Key]entry, len(entries))
 	leaves := manifest.Leaves{}
 	for _, e := range entries {
-		here := entry{group: e.Group, sum: e.Sum}
+		here := entry{group: e.Group, sum: e.Sum, seq: e.Seq}
 		s.add(e.Key, here)
 		leaves.Add(e.Group, here.leaf(e.Key))
 	}
@@ -84,12 +92,13 @@ func (s *state) add(k blob.Key, e entry) {
 	s.entries[k] = e
 	switch k.Kind {
 	case seal.KindSecret:
-		if len(s.secrets[k.ID]) == 0 {
+		id := secretID{e.group, k.ID}
+		vs := s.secrets[id]
+		if len(vs) == 0 {
 			s.groups[e.group] = append(s.groups[e.group], k.ID)
 		}
-		vs := s.secrets[k.ID]
 		i, _ := slices.BinarySearch(vs, k.Version)
-		s.secrets[k.ID] = slices.Insert(vs, i, k.Version)
+		s.secrets[id] = slices.Insert(vs, i, k.Version)
 	case seal.KindEnvKey:
 		if s.keys[e.group] == nil {
 			s.keys[e.group] = map[uint64]seal.Hash{}
@@ -114,20 +123,24 @@ func (s *state) remove(k blob.Key) {
 	if k.Kind != seal.KindSecret {
 		return
 	}
-	vs := s.secrets[k.ID]
+	id := secretID{e.group, k.ID}
+	vs := s.secrets[id]
 	if i, ok := slices.BinarySearch(vs, k.Version); ok {
 		vs = slices.Delete(vs, i, i+1)
 	}
-	if s.secrets[k.ID] = vs; len(vs) == 0 {
-		delete(s.secrets, k.ID)
+	if s.secrets[id] = vs; len(vs) == 0 {
+		delete(s.secrets, id)
 		s.names.forget(k.ID)
 		s.groups[e.group] = slices.DeleteFunc(s.groups[e.group], func(id seal.ID) bool { return id == k.ID })
 	}
 }
 
+// versions returns those of a secret, ascending.
+func (s *state) versions(env seal.EnvID, id seal.ID) []uint64 { return s.secrets[secretID{env, id}] }
+
 // newest returns the newest version of a secret, 0 if there is none.
-func (s *state) newest(id seal.ID) uint64 {
-	if vs := s.secrets[id]; len(vs) > 0 {
+func (s *state) newest(env seal.EnvID, id seal.ID) uint64 {
+	if vs := s.versions(env, id); len(vs) > 0 {
 		return vs[len(vs)-1]
 	}
 	return 0
@@ -158,7 +171,7 @@ func (v *Vault) lookup(ref secret.Ref) (*seal.EnvKey, blob.Key, error) {
 	if env, ok := v.state.env(ref.App, ref.Env); ok {
 		key := v.keys.envs[env.ID]
 		id := key.RecordID(ref.Name)
-		if n := v.state.newest(id); n > 0 {
+		if n := v.state.newest(env.ID, id); n > 0 {
 			return key, blob.Key{Kind: seal.KindSecret, ID: id, Version: n}, nil
 		}
 	}

@@ -27,6 +27,7 @@ type tx struct {
 	names   map[seal.ID]named
 	changed []changed // secrets that got a new version
 	people  *roster   // nil: as it was
+	sign    bool      // commit also when nothing changes
 
 	policies map[seal.EnvID]bool // environments whose copy of the policy this tx puts
 }
@@ -42,7 +43,7 @@ func (v *Vault) begin() *tx {
 }
 
 func (t *tx) empty() bool {
-	return len(t.put) == 0 && len(t.purge) == 0 && !t.reset && t.people == nil
+	return len(t.put) == 0 && len(t.purge) == 0 && !t.reset && t.people == nil && !t.sign
 }
 
 // now is the time of the commit in Unix milliseconds; it never goes back.
@@ -103,17 +104,17 @@ func newEnvKey(vault seal.VaultID, epoch uint32) *seal.EnvKey {
 }
 
 // version returns the newest version of a secret, 0 if there is none.
-func (t *tx) version(id seal.ID) uint64 {
+func (t *tx) version(env seal.EnvID, id seal.ID) uint64 {
 	if n := t.newest[id]; n > 0 {
 		return n
 	}
-	return t.v.state.newest(id)
+	return t.v.state.newest(env, id)
 }
 
 // putVersion seals the next version of a secret and describes it.
 func (t *tx) putVersion(k *seal.EnvKey, m seal.Meta, value secret.Value) Info {
 	id := k.RecordID(m.Ref.Name)
-	n := t.version(id) + 1
+	n := t.version(k.Env, id) + 1
 	m.Time, m.Device, m.Size = t.now(), t.v.device, uint32(value.Len())
 	m.Created = cmp.Or(m.Created, m.Time)
 	t.add(seal.KindSecret, k.Env, id, n, seal.SealRecord(k, k.Place(id, n), m, value.Reveal()))

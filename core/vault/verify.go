@@ -67,8 +67,8 @@ func (v *Vault) verifyAll(ctx context.Context, r *Report) {
 
 // verifySecret opens every version of one secret.
 func (v *Vault) verifySecret(ctx context.Context, e seal.Env, id seal.ID, r *Report) {
-	key, newest := v.keys.envs[e.ID], v.state.newest(id)
-	for _, n := range v.state.secrets[id] {
+	key, newest := v.keys.envs[e.ID], v.state.newest(e.ID, id)
+	for _, n := range v.state.versions(e.ID, id) {
 		r.Records++
 		k := blob.Key{Kind: seal.KindSecret, ID: id, Version: n}
 		name, err := v.verifyVersion(ctx, key, e, k)

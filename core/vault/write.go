@@ -147,7 +147,7 @@ func (v *Vault) applied(c blob.Commit, t *tx, forest *manifest.Forest) error {
 	}
 	for i := range c.Put {
 		r := &c.Put[i]
-		s.add(r.Key, entry{group: r.Group, sum: r.Sum})
+		s.add(r.Key, entry{group: r.Group, sum: r.Sum, seq: c.Seq})
 	}
 	if t.envs != nil {
 		s.envs = t.envs

@@ -11,7 +11,8 @@ import (
 
 // A server cannot see whether the root fits what it stores without reading all
 // of it, nor what a secret is. What it can see, it checks: a client that is
-// broken, or stolen, is stopped here and not at the next honest client.
+// broken, or stolen, is stopped here and not at the next honest client. A member is
+// trusted less than a device: for his commits all of it is read.
 
 // admit holds a commit against its manifest and the one before, which is nil for
 // the first. data and prevData are their stored forms.
@@ -19,6 +20,8 @@ func admit(c *wire.Commit, vault manifest.VaultID, next *manifest.Manifest, prev
 	switch {
 	case next.Vault != vault:
 		return invalid("the manifest is of another vault")
+	case prev == nil && next.Writer != nil:
+		return forbidden("a member begins no vault")
 	case next.Seq != c.Seq:
 		return invalid("the manifest bears another number")
 	case prev != nil && !next.Follows(c.Manifest, prev, prevData):

@@ -53,6 +53,11 @@ func (s *Server) postCommit(w http.ResponseWriter, r *http.Request, c *caller) e
 	if err := admit(in, c.vault, next, prev, prevData); err != nil {
 		return err
 	}
+	if next.Writer != nil && c.head.Seq == in.Base { // else it is one made before, or comes too late: the depot says which
+		if err := s.admitMember(r.Context(), c, in, next, prev); err != nil {
+			return err
+		}
+	}
 	// 4. Make it so.
 	dc := depot.Commit{
 		Commit: in.Commit, Chain: manifest.Chain(in.Manifest), Locator: in.Locator,

@@ -5,26 +5,31 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opaquevault/ov/core/blob"
 )
 
 // Commit implements blob.Store: one transaction, synced before it returns.
-func (s *Store) Commit(ctx context.Context, c blob.Commit) error { return s.commit(ctx, c, nil) }
+func (s *Store) Commit(ctx context.Context, c blob.Commit) error { return s.commit(ctx, c, nil, nil) }
 
 // Replay applies c, which stands for several commits of another store, and
-// keeps the manifests of those between c.Base and c.Seq as well.
-func (s *Store) Replay(ctx context.Context, c blob.Commit, between []blob.Head) error {
+// keeps the manifests of those between c.Base and c.Seq as well. came says which
+// of them put each record of c; nil is the last one.
+func (s *Store) Replay(ctx context.Context, c blob.Commit, between []blob.Head, came []uint64) error {
+	if came != nil && (len(came) != len(c.Put) || slices.ContainsFunc(came, func(n uint64) bool { return n == 0 || n > c.Seq })) {
+		return fmt.Errorf("replay %d: where its records are from: %w", c.Seq, blob.ErrInvalid)
+	}
 	for _, h := range between {
 		if h.Seq <= c.Base || h.Seq >= c.Seq || len(h.Manifest) == 0 {
 			return fmt.Errorf("replay %d between %d and %d: %w", h.Seq, c.Base, c.Seq, blob.ErrInvalid)
 		}
 	}
-	return s.commit(ctx, c, between)
+	return s.commit(ctx, c, between, came)
 }
 
-func (s *Store) commit(ctx context.Context, c blob.Commit, between []blob.Head) error {
+func (s *Store) commit(ctx context.Context, c blob.Commit, between []blob.Head, came []uint64) error {
 	if c.Seq <= c.Base || len(c.Manifest) == 0 {
 		return fmt.Errorf("commit %d on %d: %w", c.Seq, c.Base, blob.ErrInvalid)
 	}
@@ -49,13 +54,13 @@ func (s *Store) commit(ctx context.Context, c blob.Commit, between []blob.Head) 
 			return s.fail("write", err)
 		}
 	}
-	if err := s.apply(ctx, tx, c); err != nil {
+	if err := s.apply(ctx, tx, c, came); err != nil {
 		return err
 	}
 	return s.fail("write", tx.Commit())
 }
 
-func (s *Store) apply(ctx context.Context, tx *sql.Tx, c blob.Commit) error {
+func (s *Store) apply(ctx context.Context, tx *sql.Tx, c blob.Commit, came []uint64) error {
 	if c.Reset {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM records`); err != nil {
 			return s.fail("write", err)
@@ -64,7 +69,7 @@ func (s *Store) apply(ctx context.Context, tx *sql.Tx, c blob.Commit) error {
 	if err := s.purge(ctx, tx, c.Purge); err != nil {
 		return err
 	}
-	if err := s.put(ctx, tx, c); err != nil {
+	if err := s.put(ctx, tx, c, came); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO manifests (seq, body) VALUES (?, ?)`, int64(c.Seq), c.Manifest); err != nil {
@@ -103,7 +108,7 @@ func (s *Store) purge(ctx context.Context, tx *sql.Tx, keys []blob.Key) error {
 // as several rows.
 const putChunk = 32
 
-func (s *Store) put(ctx context.Context, tx *sql.Tx, c blob.Commit) error {
+func (s *Store) put(ctx context.Context, tx *sql.Tx, c blob.Commit, came []uint64) error {
 	var whole *sql.Stmt // for putChunk rows
 	for at := 0; at < len(c.Put); at += putChunk {
 		some := c.Put[at:min(at+putChunk, len(c.Put))]
@@ -121,8 +126,11 @@ func (s *Store) put(ctx context.Context, tx *sql.Tx, c blob.Commit) error {
 		}
 		args := make([]any, 0, 7*len(some))
 		for i := range some {
-			r := &some[i]
-			args = append(args, r.Kind, r.ID[:], int64(r.Version), int64(c.Seq), r.Group[:], r.Sum[:], r.Data)
+			r, seq := &some[i], c.Seq
+			if came != nil {
+				seq = came[at+i]
+			}
+			args = append(args, r.Kind, r.ID[:], int64(r.Version), int64(seq), r.Group[:], r.Sum[:], r.Data)
 		}
 		res, err := ins.ExecContext(ctx, args...)
 		if err != nil {

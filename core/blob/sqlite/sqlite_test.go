@@ -229,7 +229,7 @@ func TestReplay(t *testing.T) {
 	defer s.Close()
 	c := blob.Commit{Seq: 3, Manifest: []byte("three"), Put: []blob.Record{{Key: blob.Key{Kind: 4, Version: 1}, Data: []byte("x")}}}
 	between := []blob.Head{{Seq: 1, Manifest: []byte("one")}, {Seq: 2, Manifest: []byte("two")}}
-	if err := s.Replay(ctx, c, between); err != nil {
+	if err := s.Replay(ctx, c, between, []uint64{2}); err != nil {
 		t.Fatal(err)
 	}
 	for seq, want := range map[uint64]string{1: "one", 2: "two", 3: "three"} {
@@ -240,12 +240,20 @@ func TestReplay(t *testing.T) {
 	if h, err := s.Head(ctx); err != nil || h.Seq != 3 {
 		t.Errorf("head %+v, %v", h, err)
 	}
-	if err := s.Replay(ctx, c, between); !errors.Is(err, blob.ErrConflict) {
+	if err := s.Replay(ctx, c, between, []uint64{2}); !errors.Is(err, blob.ErrConflict) {
 		t.Errorf("again: %v", err)
+	}
+	if e, err := s.Changes(ctx, 1); err != nil || len(e) != 1 || e[0].Seq != 2 {
+		t.Errorf("%+v, %v: want a record of commit 2", e, err)
+	}
+	for _, bad := range [][]uint64{{}, {0}, {4}, {1, 1}} {
+		if err := Open(filepath.Join(t.TempDir(), "store")).Replay(ctx, c, nil, bad); !errors.Is(err, blob.ErrInvalid) {
+			t.Errorf("records of %v: %v", bad, err)
+		}
 	}
 	for _, bad := range []blob.Head{{Seq: 3, Manifest: []byte("x")}, {Seq: 5, Manifest: []byte("x")}, {Seq: 4}} {
 		next := blob.Commit{Base: 3, Seq: 5, Manifest: []byte("five")}
-		if err := s.Replay(ctx, next, []blob.Head{bad}); !errors.Is(err, blob.ErrInvalid) {
+		if err := s.Replay(ctx, next, []blob.Head{bad}, nil); !errors.Is(err, blob.ErrInvalid) {
 			t.Errorf("%+v: %v", bad, err)
 		}
 	}

@@ -465,7 +465,7 @@ func (s *server) copy() *sqlite.Store {
 		}
 		between = append(between, blob.Head{Seq: seq, Manifest: data})
 	}
-	if err := out.Replay(ctx, c, between); err != nil {
+	if err := out.Replay(ctx, c, between, nil); err != nil {
 		s.t.Fatal(err)
 	}
 	return out

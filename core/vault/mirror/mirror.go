@@ -19,8 +19,9 @@ import (
 type Local interface {
 	blob.Store
 	// Replay applies c as Commit does and keeps the manifests of the commits
-	// between c.Base and c.Seq as well.
-	Replay(ctx context.Context, c blob.Commit, between []blob.Head) error
+	// between c.Base and c.Seq as well; came says which of them put each record of
+	// c, nil is the last one.
+	Replay(ctx context.Context, c blob.Commit, between []blob.Head, came []uint64) error
 }
 
 // Options say when the remote store is asked.

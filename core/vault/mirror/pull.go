@@ -53,7 +53,7 @@ func (s *Store) take(ctx context.Context, patience time.Duration) (behind uint64
 	if err := s.records(ctx, p); err != nil {
 		return behind, err
 	}
-	err = s.local.Replay(ctx, p.c, p.between)
+	err = s.local.Replay(ctx, p.c, p.between, p.came)
 	if errors.Is(err, blob.ErrConflict) {
 		err = nil // another process did the same, at the same time
 	}
@@ -76,6 +76,7 @@ func (s *Store) remoteHead(ctx context.Context, patience time.Duration) (blob.He
 type pulled struct {
 	c       blob.Commit
 	between []blob.Head
+	came    []uint64 // which commit put each record of c
 	head    *manifest.Manifest
 	chain   []*manifest.Manifest // from the copy's own to the head's
 	purged  map[blob.Key]bool
@@ -233,6 +234,7 @@ func (s *Store) fetch(ctx context.Context, p *pulled, changed []blob.Entry) erro
 			}
 			r.Group, r.Sum = e.Group, e.Sum
 			p.c.Put = append(p.c.Put, r)
+			p.came = append(p.came, min(e.Seq, p.c.Seq))
 		}
 	}
 	return nil

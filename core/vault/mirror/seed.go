@@ -60,5 +60,5 @@ func (s *Store) seed(ctx context.Context, from uint64) error {
 	if err := s.records(ctx, p); err != nil {
 		return err
 	}
-	return s.local.Replay(ctx, p.c, p.between)
+	return s.local.Replay(ctx, p.c, p.between, p.came)
 }

@@ -1,0 +1,53 @@
+package server
+
+import (
+	"context"
+	"slices"
+
+	"github.com/opaquevault/ov/core/blob/wire"
+	"github.com/opaquevault/ov/core/channel"
+	"github.com/opaquevault/ov/core/manifest"
+)
+
+// admitMember holds a member's commit to what every client will hold it to. One
+// that they refuse must not be stored: nothing could come after it, and the vault
+// would be at its end. That next follows prev is known.
+func (s *Server) admitMember(ctx context.Context, c *caller, in *wire.Commit, next, prev *manifest.Manifest) error {
+	if in.Locator != [16]byte{} {
+		return forbidden("a member does not say how a vault is found")
+	}
+	if latest := uint64(s.c.Now().Add(channel.Skew).UnixMilli()); next.Time > max(latest, prev.Time) {
+		return forbidden("the manifest is dated ahead of this server's clock")
+	}
+	stored, err := s.c.Depot.Changes(ctx, c.vault, 0)
+	if err != nil {
+		return err
+	}
+	added := make([]manifest.Entry, len(in.Put))
+	ids := make(map[manifest.ID]bool, len(in.Put))
+	for i := range in.Put {
+		r := &in.Put[i]
+		added[i] = manifest.Entry{Kind: r.Kind, Env: r.Group, ID: r.ID, Version: r.Version, Sum: r.Sum, Seq: in.Seq}
+		ids[r.ID] = true
+	}
+	envs := next.Writer.Envs
+	var held []manifest.Entry
+	for _, e := range stored {
+		switch {
+		case slices.Contains(envs, e.Group):
+			if e.Seq <= in.Base {
+				held = append(held, manifest.Entry{Kind: e.Kind, Env: e.Group, ID: e.ID, Version: e.Version, Sum: e.Sum, Seq: e.Seq})
+			}
+		case ids[e.ID]:
+			return forbidden("a member puts a record under the id of one of another environment")
+		}
+	}
+	h, ok := manifest.NewHolding(prev, held, envs)
+	if !ok { // the head moved on meanwhile
+		return s.conflict(ctx, c.vault)
+	}
+	if !h.Add(next, added, envs) {
+		return forbidden("a member adds the next versions of secrets, and the manifest's roots are over them: nothing else")
+	}
+	return nil
+}
