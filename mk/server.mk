@@ -15,6 +15,7 @@ attack-server: postgres-tools ## the attacks on the server and on what travels t
 
 fuzz-server:
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./core/manifest
+	$(GO) test -run '^$$' -fuzz FuzzWriterFollows -fuzztime 30s ./core/manifest
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./core/blob/wire
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./core/channel
 

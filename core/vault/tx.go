@@ -115,6 +115,12 @@ func (t *tx) version(env seal.EnvID, id seal.ID) uint64 {
 func (t *tx) putVersion(k *seal.EnvKey, m seal.Meta, value secret.Value) Info {
 	id := k.RecordID(m.Ref.Name)
 	n := t.version(k.Env, id) + 1
+	for { // a member of another environment may have put something under this id
+		if _, taken := t.v.state.entries[blob.Key{Kind: seal.KindSecret, ID: id, Version: n}]; !taken {
+			break
+		}
+		n++
+	}
 	m.Time, m.Device, m.Size = t.now(), t.v.device, uint32(value.Len())
 	m.Created = cmp.Or(m.Created, m.Time)
 	t.add(seal.KindSecret, k.Env, id, n, seal.SealRecord(k, k.Place(id, n), m, value.Reveal()))

@@ -449,8 +449,9 @@ func (s *server) copy() *sqlite.Store {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c := blob.Commit{Seq: head.Seq, Manifest: head.Manifest}
+	c, came := blob.Commit{Seq: head.Seq, Manifest: head.Manifest}, []uint64{}
 	for _, e := range entries {
+		came = append(came, e.Seq)
 		recs, err := s.store.Get(ctx, []blob.Key{e.Key})
 		if err != nil {
 			s.t.Fatal(err)
@@ -465,7 +466,7 @@ func (s *server) copy() *sqlite.Store {
 		}
 		between = append(between, blob.Head{Seq: seq, Manifest: data})
 	}
-	if err := out.Replay(ctx, c, between, nil); err != nil {
+	if err := out.Replay(ctx, c, between, came); err != nil {
 		s.t.Fatal(err)
 	}
 	return out
