@@ -22,7 +22,7 @@ func (d *device) admitKey(name string, st *evil) (*vault.Vault, secret.Value) {
 	d.t.Helper()
 	m, err := vault.NewMember([16]byte{}, name) // whichever vault it is shown to
 	d.must(err)
-	order := vault.MachineOrder{Name: name, App: "shop", Env: "development", NotAfter: time.Now().Add(time.Hour), URL: "https://ov.example.com", Role: manifest.RoleWriter}
+	order := vault.MachineOrder{Name: name, App: "shop", Env: "development", NotAfter: time.Now().Add(100 * time.Hour), URL: "https://ov.example.com", Role: manifest.RoleWriter}
 	invitation, made, err := d.vault.Share(context.Background(), m.Request(), order)
 	d.must(err)
 	if made.Role != manifest.RoleWriter {
