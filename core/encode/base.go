@@ -5,6 +5,7 @@ import (
 	"encoding/ascii85"
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"unicode/utf8"
 )
@@ -27,7 +28,7 @@ func (s *Source) bases() {
 		})
 	}
 	for shift := range 3 {
-		s.make("uuencode", false, func(dst []byte) []byte {
+		s.make("uuencode", true, func(dst []byte) []byte {
 			return uuencoded(appendBase64(dst, s.text, base64.RawStdEncoding, shift), len(dst))
 		})
 	}
@@ -37,7 +38,8 @@ func (s *Source) bases() {
 	}
 	whole := s.text[:len(s.text)/4*4] // the rest of a group depends on what follows
 	s.make("ascii85", false, func(dst []byte) []byte { return appendASCII85(dst, whole) })
-	s.make("base85", false, func(dst []byte) []byte { return appendBase85(dst, whole) })
+	s.make("base85", false, func(dst []byte) []byte { return appendBase85(dst, whole, gitBase85) })
+	s.make("z85", false, func(dst []byte) []byte { return appendBase85(dst, whole, zeroMQ) })
 }
 
 // closings adds the base64 and base32 of a value that the encoded text ends with,
@@ -63,7 +65,10 @@ func (s *Source) closings() {
 	}
 }
 
-var rawBase32 = base32.StdEncoding.WithPadding(base32.NoPadding)
+var (
+	rawBase32    = base32.StdEncoding.WithPadding(base32.NoPadding)
+	rawBase32Hex = base32.HexEncoding.WithPadding(base32.NoPadding)
+)
 
 // archive adds the encodings in which a long value travels: all of the others
 // would be needles of many times its size.
@@ -210,12 +215,18 @@ func appendASCII85(dst, p []byte) []byte {
 	return dst[:start+ascii85.Encode(dst[start:], p)]
 }
 
-// appendBase85 appends the base85 of RFC 1924, as git and Python's b85encode
-// print it: Ascii85 in another alphabet and without its short form of zeros.
-func appendBase85(dst, p []byte) []byte {
-	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
+// The alphabets of base85: that of RFC 1924, as git and Python's b85encode print
+// it, and that of ZeroMQ.
+const (
+	gitBase85 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
+	zeroMQ    = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+)
+
+// appendBase85 appends Ascii85 in another alphabet and without its short form of
+// zeros.
+func appendBase85(dst, p []byte, alphabet string) []byte {
 	for ; len(p) >= 4; p = p[4:] {
-		v := uint32(p[0])<<24 | uint32(p[1])<<16 | uint32(p[2])<<8 | uint32(p[3])
+		v := binary.BigEndian.Uint32(p)
 		var group [5]byte
 		for i := range group {
 			group[4-i] = alphabet[v%85]

@@ -25,6 +25,7 @@ func (s *Source) alphabets() {
 	if !ascii(s.text) {
 		s.make("utf16", false, func(dst []byte) []byte { return appendUTF16(dst, s.text, false) })
 	}
+	s.mainframe()
 	if s.backBits() < minBits {
 		return // a word that is read backwards may be one as well
 	}
@@ -35,6 +36,23 @@ func (s *Source) alphabets() {
 				c = '!' + (c-'!'+47)%94
 			}
 			dst = append(dst, c)
+		}
+		return dst
+	})
+}
+
+// mainframe adds EBCDIC, as dd and iconv write it. The code pages differ in a few
+// signs; this is the one of the United States.
+func (s *Source) mainframe() {
+	const page = "\x40\x5a\x7f\x7b\x5b\x6c\x50\x7d\x4d\x5d\x5c\x4e\x6b\x60\x4b\x61\xf0\xf1\xf2\xf3\xf4\xf5\xf6\xf7\xf8\xf9\x7a\x5e\x4c\x7e\x6e\x6f" +
+		"\x7c\xc1\xc2\xc3\xc4\xc5\xc6\xc7\xc8\xc9\xd1\xd2\xd3\xd4\xd5\xd6\xd7\xd8\xd9\xe2\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xba\xe0\xbb\xb0\x6d" +
+		"\x79\x81\x82\x83\x84\x85\x86\x87\x88\x89\x91\x92\x93\x94\x95\x96\x97\x98\x99\xa2\xa3\xa4\xa5\xa6\xa7\xa8\xa9\xc0\x4f\xd0\xa1"
+	if slices.ContainsFunc(s.text, func(c byte) bool { return c < ' ' || c > '~' }) {
+		return
+	}
+	s.make("ebcdic", false, func(dst []byte) []byte {
+		for _, c := range s.text {
+			dst = append(dst, page[c-' '])
 		}
 		return dst
 	})

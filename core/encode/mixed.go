@@ -16,6 +16,12 @@ func (s *Source) viewAlphabets() {
 		}
 		return dst
 	})
+	s.each("atbash", func(dst []byte, c byte) []byte {
+		if c = toLower(c); 'a' <= c && c <= 'z' {
+			c = 'a' + 'z' - c
+		}
+		return append(dst, c)
+	})
 	for first := range 2 { // enumerate; nl, cat -n
 		s.squeeze("numbered", false, func(dst []byte) []byte {
 			for i, c := range s.text {

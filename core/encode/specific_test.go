@@ -70,7 +70,7 @@ func TestDense(t *testing.T) {
 	}
 	want := map[string]int{
 		"exact": 12, "base64": 12, "base64url": 12, "base32": 12, "hex": 12, "reversed": 12, "hex-words": 12, "hex-longs": 12, "hex-reversed": 12,
-		"decimal-list": 15, "octal-list": 18, "octal-words": 18,
+		"decimal-list": 15, "octal-list": 18, "octal-words": 18, "uuencode": 12,
 	}
 	for kind, n := range windows {
 		if want[kind] != n {

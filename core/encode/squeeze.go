@@ -31,6 +31,9 @@ func (s *Source) Squeezed() []Form {
 		s.viewTails()
 		s.viewTwice()
 		s.viewAlphabets()
+		s.viewRadix()
+		s.viewCalls()
+		s.viewWide()
 	}
 	return s.end()
 }
@@ -62,11 +65,15 @@ func (s *Source) viewBase64() {
 	}
 }
 
-// viewBase32 adds base32 as it ends a text or a line, in small letters or wrapped.
+// viewBase32 adds base32 as it ends a text or a line, in small letters or wrapped,
+// and that of the value alone in the other alphabet of RFC 4648.
 func (s *Source) viewBase32() {
 	for shift := range 5 {
 		s.squeeze("base32", false, func(dst []byte) []byte { return closeBase32(dst, s.text, rawBase32, shift) })
 	}
+	s.squeeze("base32hex", false, func(dst []byte) []byte {
+		return trim(rawBase32Hex.AppendEncode(dst, s.text), len(dst), 0, len(s.text)*8/5)
+	})
 }
 
 // viewBackwards adds the text from its end on, unless that is a word as well.
@@ -79,6 +86,7 @@ func (s *Source) viewBackwards() {
 	if len(back) > maxKey {
 		return
 	}
+	s.squeezeBack("hex-turned", false, func(dst []byte) []byte { return appendHexed(dst, s.text, "", "", lowerHex) })
 	for shift := range 3 {
 		s.squeeze("reversed-base64", false, func(dst []byte) []byte { return appendBase64(dst, back, base64.RawStdEncoding, shift) })
 		s.squeezeBack("base64-reversed", false, func(dst []byte) []byte { return closeBase64(dst, s.text, base64.RawStdEncoding, shift) })
