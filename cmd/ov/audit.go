@@ -14,7 +14,7 @@ import (
 )
 
 func (c *cli) auditCmd() *cobra.Command {
-	return noun("audit", "Who used which secret, when and for what", c.auditShowCmd(), c.auditVerifyCmd(), c.auditRestartCmd(), c.exposedCmd(), c.auditGrepCmd(), c.auditExportCmd())
+	return noun("audit", "Who used which secret, when and for what", c.auditShowCmd(), c.auditVerifyCmd(), c.auditRestartCmd(), c.exposedCmd(), c.auditGrepCmd(), c.auditExportCmd(), c.auditPruneCmd())
 }
 
 func (c *cli) auditShowCmd() *cobra.Command {
@@ -62,6 +62,10 @@ func (c *cli) auditVerifyCmd() *cobra.Command {
 			}
 			if !c.json {
 				c.printf("%d records, unbroken\n", r.Records)
+				if r.Removed > 0 {
+					c.printf("%d older ones, up to %s, were removed by \"ov audit prune\" on %s\n", r.Removed,
+						r.Newest.Local().Format(time.DateTime), r.Pruned.Local().Format(time.DateTime))
+				}
 			}
 			return err
 		})})

@@ -224,6 +224,10 @@ type AuditReport struct {
 	Epochs   int    `json:"epochs"`
 	FirstBad uint64 `json:"first_bad,omitempty"` // the first bad record, 1-based; 0: none
 	Problem  string `json:"problem,omitempty"`   // what is wrong with it
+
+	Removed uint64    `json:"removed,omitempty"` // older records that were pruned
+	Newest  time.Time `json:"removed_up_to,omitzero"`
+	Pruned  time.Time `json:"pruned,omitzero"` // when
 }
 
 // Lanes are the names of masking's lanes, as a GrantRequest lists those that are on.

@@ -7,6 +7,7 @@
 //	mark.go      where the log ends, remembered beside it
 //	epoch.go     every 256 records are signed with a key that is then erased
 //	verify.go    Verify names the first bad line
+//	prune.go     what is old is removed; base.go is what stands in its place
 //	read.go      Show, Grep, Exposed; export.go writes them for others
 //
 // Names never stand in the log: an HMAC of each does, under a key derived from
@@ -73,10 +74,14 @@ type Entry struct {
 
 // A Report is the answer of Verify.
 type Report struct {
-	Records uint64 // that are sound
+	Records uint64 // that are there and sound
 	Epochs  int    // of these, signed whole
 	Bad     uint64 // the first bad record, 1-based; 0: none
 	Problem string // what is wrong with it
+
+	Removed uint64    // records that were pruned before the first of these
+	Newest  time.Time // of the removed
+	Pruned  time.Time // when
 }
 
 // Errors. All of writing wrap ErrAudit: the caller then opens nothing.

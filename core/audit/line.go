@@ -62,11 +62,13 @@ const (
 	startPrefix = `{"start":`
 	sealPrefix  = `{"seal":`
 	rekeyPrefix = `{"rekey":`
+	prunePrefix = `{"prune":`
 )
 
 // special reports whether a line is none of the records.
 func special(line []byte) bool {
-	return bytes.HasPrefix(line, []byte(startPrefix)) || bytes.HasPrefix(line, []byte(sealPrefix)) || bytes.HasPrefix(line, []byte(rekeyPrefix))
+	return bytes.HasPrefix(line, []byte(startPrefix)) || bytes.HasPrefix(line, []byte(sealPrefix)) || bytes.HasPrefix(line, []byte(rekeyPrefix)) ||
+		bytes.HasPrefix(line, []byte(prunePrefix))
 }
 
 // A start is the first line of a log.

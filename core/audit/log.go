@@ -17,8 +17,9 @@ import (
 	"time"
 )
 
-// maxFile is the size at which, when an epoch ends, the next file begins.
-const maxFile = 64 << 20
+// maxFile is the size at which, when an epoch ends, the next file begins: some
+// two thousand records, the piece by which Prune removes.
+const maxFile = 1 << 20
 
 // A Log is one process's hold on the log in a folder, which several processes
 // may share: each append takes a file lock. It is safe for concurrent use.
@@ -62,9 +63,11 @@ func open(dir string, masters [][]byte, after string) (*Log, error) {
 			return err
 		}
 		if l.cur != l.keys[0] {
-			return l.rekey()
+			if err := l.rekey(); err != nil {
+				return err
+			}
 		}
-		return nil
+		return l.swept()
 	})
 	if err != nil {
 		l.Close()
@@ -84,7 +87,7 @@ func Restart(dir string, masters [][]byte, reason string) (*Log, error) {
 	if err := os.MkdirAll(aside, 0o700); err != nil {
 		return nil, writeError("restart", err)
 	}
-	for _, name := range append(names, filepath.Join(dir, markFile)) {
+	for _, name := range append(names, filepath.Join(dir, markFile), filepath.Join(dir, baseFile)) {
 		if err := os.Rename(name, filepath.Join(aside, filepath.Base(name))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, writeError("restart", err)
 		}

@@ -42,9 +42,18 @@ func (l *Log) Entries() iter.Seq2[Entry, error] {
 // until the next one. The last, unfinished one of a killed process is left out.
 func (l *Log) lines() iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		for no := uint64(1); ; no++ {
+		b, err := l.base()
+		if err != nil {
+			yield(nil, fmt.Errorf("read audit log: %w", err))
+			return
+		}
+		for no := b.first(); ; no++ {
 			f, err := openRead(l.path(no))
-			if errors.Is(err, fs.ErrNotExist) && no > 1 {
+			if errors.Is(err, fs.ErrNotExist) && no > b.first() {
+				if now, err := l.base(); err == nil && now.first() > no { // pruned while it is read
+					b, no = now, now.first()-1
+					continue
+				}
 				return
 			}
 			if err != nil {
@@ -87,6 +96,11 @@ func readLines(f io.Reader, yield func([]byte, error) bool) bool {
 // replaced. It is empty before the first epoch's end.
 func (l *Log) Checkpoint() (string, error) {
 	var last sealLine
+	if b, err := l.base(); err != nil {
+		return "", err
+	} else if b != nil {
+		last.Note = b.Note
+	}
 	for line, err := range l.lines() {
 		if err != nil {
 			return "", err

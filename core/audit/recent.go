@@ -37,7 +37,11 @@ func (l *Log) Recent(since time.Time) ([]Entry, error) {
 
 // since reads backwards, file by file, until a record is older.
 func (l *Log) since(since time.Time, macs []hash.Hash) (all []Entry, err error) {
-	back := &backward{dir: l.dir, no: l.mark.file, size: int64(l.mark.size)}
+	b, err := readBase(l.dir, l.keys)
+	if err != nil {
+		return nil, fmt.Errorf("read audit log: %w", err)
+	}
+	back := &backward{dir: l.dir, first: b.first(), no: l.mark.file, size: int64(l.mark.size)}
 	defer back.close()
 	line, err := back.line()
 	for mac := l.mark.mac; err == nil && line != nil; {
@@ -51,6 +55,9 @@ func (l *Log) since(since time.Time, macs []hash.Hash) (all []Entry, err error) 
 			return nil, err
 		}
 		var before [macSize]byte // zeros for the first line
+		if line == nil && b != nil {
+			before = b.mac
+		}
 		if line != nil {
 			if _, before, ok = splitLine(line); !ok {
 				return nil, fmt.Errorf("read audit log: %w", ErrBroken)
@@ -77,11 +84,12 @@ func (l *Log) since(since time.Time, macs []hash.Hash) (all []Entry, err error) 
 
 // backward reads the lines of a log's files from the last to the first.
 type backward struct {
-	dir  string
-	no   uint64 // of the file
-	size int64  // of it, that has not been read
-	file *os.File
-	buf  []byte // what was read of it and not returned
+	dir   string
+	first uint64 // file
+	no    uint64 // of the file
+	size  int64  // of it, that has not been read
+	file  *os.File
+	buf   []byte // what was read of it and not returned
 }
 
 const backwardChunk = 64 << 10
@@ -97,7 +105,7 @@ func (b *backward) line() ([]byte, error) {
 			}
 		}
 		if b.size == 0 {
-			if b.no == 0 || b.no == 1 && b.file != nil {
+			if b.no < b.first || b.no == b.first && b.file != nil {
 				return nil, nil
 			}
 			if err := b.previous(); err != nil {

@@ -12,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -34,6 +36,9 @@ type scan struct {
 	tree   tree
 	end    *mark // where the log ended
 	passed bool  // that end was met
+
+	base     *base // where a pruned log begins
+	declared bool  // a line of the log names it
 }
 
 // errFound ends a scan at the first bad line, which the report names.
@@ -65,56 +70,83 @@ func Verify(dir string, masters [][]byte) (Report, error) {
 	return verify(dir, keys)
 }
 
-func verify(dir string, keys []*keys) (Report, error) {
-	end, sizes, err := standing(dir, keys)
+func verify(dir string, keys []*keys) (r Report, err error) {
+	for range 3 { // a prune meanwhile takes files away that were just counted
+		if r, err = verifyOnce(dir, keys); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return r, err
+}
+
+func verifyOnce(dir string, keys []*keys) (Report, error) {
+	end, b, sizes, err := standing(dir, keys)
+	if errors.Is(err, ErrBroken) { // the base
+		return Report{Bad: 1, Problem: strings.TrimSuffix(err.Error(), ": "+ErrBroken.Error())}, nil
+	}
 	if err != nil {
 		return Report{}, fmt.Errorf("verify audit log: %w", err)
 	}
 	s := &scan{keys: keys, end: end}
-	err = s.files(dir, sizes)
+	s.from(b)
+	err = s.files(dir, b.first(), sizes)
 	if errors.Is(err, errFound) {
 		return s.report, nil
 	}
 	if err != nil {
 		return s.report, fmt.Errorf("verify audit log: %w", err)
 	}
-	s.report.Records = s.n
+	s.report.Records = s.n - s.report.Removed
 	return s.report, nil
 }
 
+// from begins at the base of a pruned log; nil is the first line of all.
+func (s *scan) from(b *base) {
+	if b == nil {
+		return
+	}
+	s.base, s.lines, s.n, s.epoch, s.mac, s.next, s.log, s.tree = b, b.Lines, b.Records, b.Epoch, b.mac, b.Next, "ov-audit/"+b.Base, slices.Clone(b.edge)
+	s.report.Removed, s.report.Newest, s.report.Pruned = b.Records, b.Newest, b.Time
+	s.use(b.Key) // an unknown one is found with the first line
+}
+
 // standing returns the newest mark, nil if there is none that is sound, and
-// the sizes of the files, as they stand at one time.
-func standing(dir string, keys []*keys) (end *mark, sizes []int64, err error) {
+// the base of a log that was pruned, and the sizes of the files, as they stand at
+// one time.
+func standing(dir string, keys []*keys) (end *mark, b *base, sizes []int64, err error) {
 	unlock, err := lockDir(dir, lockWait)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	b, err := readFile(filepath.Join(dir, markFile))
+	places, err := readFile(filepath.Join(dir, markFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
+		return nil, nil, nil, err
+	}
+	if b, err = readBase(dir, keys); err != nil {
+		return nil, nil, nil, err
 	}
 	for _, k := range keys {
-		if m := newestMark(b, k); m != nil {
+		if m := newestMark(places, k); m != nil {
 			end = m
 			break
 		}
 	}
-	for no := uint64(1); ; no++ {
+	for no := b.first(); ; no++ {
 		info, err := os.Lstat(filePath(dir, no))
 		if errors.Is(err, fs.ErrNotExist) {
-			return end, sizes, nil
+			return end, b, sizes, nil
 		} else if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		sizes = append(sizes, info.Size())
 	}
 }
 
 // files scans the files and then holds their end against the mark.
-func (s *scan) files(dir string, sizes []int64) error {
+func (s *scan) files(dir string, first uint64, sizes []int64) error {
 	for i, size := range sizes {
-		f, err := openRead(filePath(dir, uint64(i+1)))
+		f, err := openRead(filePath(dir, first+uint64(i)))
 		if err != nil {
 			return err
 		}
@@ -136,10 +168,14 @@ func (s *scan) files(dir string, sizes []int64) error {
 		return nil // no log yet
 	case s.end == nil:
 		return s.bad(s.n+1, "the mark of where the log ends is missing or damaged")
+	case len(sizes) == 0 && s.end.lines > 0:
+		return s.bad(s.n+1, "the files from record %d on are missing, and no prune of them is recorded", s.n+1)
 	case s.lines < s.end.lines:
 		return s.bad(s.n+1, "the log ends after record %d, it had %d", s.n, s.end.n)
 	case !s.passed:
 		return s.bad(s.n+1, "this log is not the one that was written here")
+	case s.base != nil && !s.declared:
+		return s.bad(s.base.Records, "records 1 to %d were removed, and no line of the log says so", s.base.Records)
 	}
 	return nil
 }
@@ -147,7 +183,7 @@ func (s *scan) files(dir string, sizes []int64) error {
 // bad notes the first bad record.
 func (s *scan) bad(n uint64, format string, args ...any) error {
 	s.report.Bad, s.report.Problem = n, fmt.Sprintf(format, args...)
-	s.report.Records = n - 1
+	s.report.Records = max(n, s.report.Removed+1) - 1 - s.report.Removed
 	return errFound
 }
 
@@ -266,9 +302,25 @@ func (s *scan) special(line, body []byte, mac [macSize]byte) error {
 	if bytes.HasPrefix(line, []byte(sealPrefix)) {
 		return s.seal(line, mac)
 	}
+	if bytes.HasPrefix(line, []byte(prunePrefix)) {
+		return s.prune(line, mac)
+	}
 	var r rekey
 	if err := json.Unmarshal(line, &r); err != nil || !s.use(r.Rekey) {
 		return s.bad(s.n+1, "after record %d the log goes on under an unknown key", s.n)
+	}
+	s.advance(mac)
+	return nil
+}
+
+// prune takes the line that names the base of a pruned log.
+func (s *scan) prune(line []byte, mac [macSize]byte) error {
+	var p pruneLine
+	if err := json.Unmarshal(line, &p); err != nil {
+		return s.bad(s.n+1, "malformed line")
+	}
+	if s.base != nil && p.Prune == s.base.digest && p.Records == s.base.Records && p.Last == s.base.Last {
+		s.declared = true
 	}
 	s.advance(mac)
 	return nil

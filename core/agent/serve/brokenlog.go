@@ -78,5 +78,5 @@ func (s *Server) opAuditRestart(ctx context.Context, c *client, f *wire.Frame) (
 }
 
 func publicAudit(r audit.Report) agent.AuditReport {
-	return agent.AuditReport{Records: r.Records, Epochs: r.Epochs, FirstBad: r.Bad, Problem: r.Problem}
+	return agent.AuditReport{Records: r.Records, Epochs: r.Epochs, FirstBad: r.Bad, Problem: r.Problem, Removed: r.Removed, Newest: r.Newest, Pruned: r.Pruned}
 }

@@ -47,6 +47,7 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpTag:           s.opChange("tag", tag),
 		wire.OpRename:        s.opChange("rename", rename),
 		wire.OpAuditExposed:  s.opAuditExposed,
+		wire.OpAuditPrunable: s.opAuditPrunable, wire.OpAuditPrune: s.opAuditPrune,
 		wire.OpKit:           s.opKit,
 		wire.OpPasswd:        s.opPasswd,
 		wire.OpRotate:        s.opRotate,
@@ -92,8 +93,7 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpShare:         s.opShare,
 		wire.OpMembers:       s.opMembers,
 		wire.OpShareRevoke:   s.opShareRevoke,
-		wire.OpLocksShow:     s.opLocksShow,
-		wire.OpLocksRecord:   s.opLocksRecord,
+		wire.OpLocksShow:     s.opLocksShow, wire.OpLocksRecord: s.opLocksRecord,
 	}
 }
 

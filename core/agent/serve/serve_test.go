@@ -55,6 +55,7 @@ func (l *fakeLog) Append(r ...audit.Record) error {
 }
 func (l *fakeLog) Page(uint64, int, time.Time) ([]audit.Entry, error)  { return nil, nil }
 func (l *fakeLog) Show(int) ([]audit.Entry, error)                     { return nil, nil }
+func (l *fakeLog) Prune(audit.PruneOptions) (audit.Pruned, error)      { return audit.Pruned{}, nil }
 func (l *fakeLog) Verify() (audit.Report, error)                       { return audit.Report{}, nil }
 func (l *fakeLog) Grep(string) ([]audit.Entry, error)                  { return nil, nil }
 func (l *fakeLog) Exposed(time.Time, string) ([]audit.Exposure, error) { return nil, nil }

@@ -100,6 +100,7 @@ type Log interface {
 	Limits(rules []string) map[string]string
 	Recent(since time.Time) ([]audit.Entry, error) // every one checked
 	Verify() (audit.Report, error)
+	Prune(audit.PruneOptions) (audit.Pruned, error)
 	Close() error
 }
 

@@ -106,9 +106,13 @@ func TestFreshPassword(t *testing.T) {
 	}
 	defer out.Close()
 	for name, do := range map[string]func(c *agent.Client) error{
-		"kit":     func(c *agent.Client) error { return c.Kit(t.Context(), out) },
-		"passwd":  func(c *agent.Client) error { return c.Passwd(t.Context(), agent.FromEnv("another password")) },
-		"rotate":  func(c *agent.Client) error { return c.Rotate(t.Context()) },
+		"kit":    func(c *agent.Client) error { return c.Kit(t.Context(), out) },
+		"passwd": func(c *agent.Client) error { return c.Passwd(t.Context(), agent.FromEnv("another password")) },
+		"rotate": func(c *agent.Client) error { return c.Rotate(t.Context()) },
+		"prune": func(c *agent.Client) error {
+			_, err := c.AuditPrune(t.Context(), agent.PruneRequest{Keep: 1})
+			return err
+		},
 		"destroy": func(c *agent.Client) error { return c.Destroy(t.Context()) },
 		"backup": func(c *agent.Client) error {
 			return c.Backup(t.Context(), agent.BackupRequest{Out: out, Passphrase: agent.FromEnv("backup-passphrase")})

@@ -39,6 +39,8 @@ const (
 	OpTag           = "tag"
 	OpRename        = "rename"
 	OpAuditExposed  = "audit_exposed"
+	OpAuditPrunable = "audit_prunable" // what audit_prune would remove
+	OpAuditPrune    = "audit_prune"
 	OpKit           = "kit"
 	OpPasswd        = "passwd"
 	OpRotate        = "rotate"
