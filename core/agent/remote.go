@@ -187,15 +187,17 @@ type MachineRequest struct {
 	Out      *os.File  `json:"-"`
 }
 
-// A Machine is a machine key that is let in.
+// A Machine is a machine key that is let in, or a person.
 type Machine struct {
 	ID       string    `json:"id"`
 	Name     string    `json:"name"`
 	App      string    `json:"app"`
 	Env      string    `json:"environment"`
+	Role     Role      `json:"role,omitempty"` // of a person
 	Added    time.Time `json:"added,omitzero"`
 	NotAfter time.Time `json:"not_after,omitzero"`
-	By       string    `json:"by,omitempty"`
+	By       string    `json:"by,omitempty"`    // the device that let it in: its name, or its id where it has none any more
+	Words    string    `json:"words,omitempty"` // of a person's keys
 }
 
 // NewMachine makes a machine key, which the agent writes to r.Out. It needs the
@@ -221,72 +223,6 @@ func (c *Client) Machines(ctx context.Context) ([]Machine, error) {
 func (c *Client) RevokeMachine(ctx context.Context, machine string) (Machine, error) {
 	var m Machine
 	f, err := c.fresh(ctx, wire.OpMachineRevoke, map[string]string{"machine": machine})
-	if err == nil {
-		err = json.Unmarshal(f.Args, &m)
-	}
-	return m, err
-}
-
-// A ShareRequest says which environment is shared with whom.
-type ShareRequest struct {
-	App      string    `json:"app"`
-	Env      string    `json:"environment"`
-	Words    string    `json:"words"`          // that the person's machine shows
-	Name     string    `json:"name,omitempty"` // what they are called here; as they call themselves otherwise
-	NotAfter time.Time `json:"not_after,omitzero"`
-}
-
-// Share lets a person read an environment. It needs the password afresh.
-func (c *Client) Share(ctx context.Context, r ShareRequest) (Machine, error) {
-	var m Machine
-	f, err := c.fresh(ctx, wire.OpShare, r)
-	if err == nil {
-		err = json.Unmarshal(f.Args, &m)
-	}
-	return m, err
-}
-
-// Members lists the people that environments are shared with.
-func (c *Client) Members(ctx context.Context) ([]Machine, error) {
-	var out []Machine
-	_, err := c.call(ctx, wire.OpMembers, nil, &out)
-	return out, err
-}
-
-// RevokeMember ends a person's access, by name or id. It needs the password afresh.
-func (c *Client) RevokeMember(ctx context.Context, member string) (Machine, error) {
-	var m Machine
-	f, err := c.fresh(ctx, wire.OpShareRevoke, map[string]string{"member": member})
-	if err == nil {
-		err = json.Unmarshal(f.Args, &m)
-	}
-	return m, err
-}
-
-// ShareAsk asks the owner of server.Vault for an environment of it, and returns
-// what both are to show. ShareWait must follow on the same Client.
-func (c *Client) ShareAsk(ctx context.Context, server Server) (DeviceRequest, error) {
-	var r DeviceRequest
-	s, err := c.any(ctx)
-	if err != nil {
-		return r, err
-	}
-	f, err := s.do(ctx, wire.OpShareAsk, server, nil, nil)
-	if err == nil {
-		err = json.Unmarshal(f.Args, &r)
-	}
-	return r, err
-}
-
-// ShareWait waits until the request was answered, and keeps what came under a
-// new password, which is typed, or comes from where Options say.
-func (c *Client) ShareWait(ctx context.Context) (Machine, error) {
-	var m Machine
-	s, err := c.any(ctx)
-	if err != nil {
-		return m, err
-	}
-	f, err := c.withPassword(ctx, s, wire.OpShareWait, nil)
 	if err == nil {
 		err = json.Unmarshal(f.Args, &m)
 	}

@@ -22,8 +22,22 @@ func (r *Request) Bytes() []byte {
 	return lp.Join([]byte("ov/v1/device-request"), r.Vault[:], r.Device[:], r.Sign[:], r.Seal[:], []byte(r.Name))
 }
 
-// Words are what the person compares on both devices.
-func (r *Request) Words() string { return Words(r.Bytes()) }
+// Words are what people compare on both sides: of a device's request, all of it;
+// of a member's, the principal's id, which stands for both keys, so that a list of
+// members shows the same ones for as long as they are let in.
+func (r *Request) Words() string {
+	if r.IsMember() {
+		return Words(r.id())
+	}
+	return Words(r.Bytes())
+}
+
+// id is that of the principal whose keys are in r.
+func (r *Request) id() []byte {
+	p := manifest.Principal{Sign: r.Sign, Seal: r.Seal}
+	id := p.ID()
+	return id[:]
+}
 
 // ParseRequest reads what Bytes wrote.
 func ParseRequest(data []byte) (*Request, error) {

@@ -24,11 +24,7 @@ func (h *Holder) Request(vault VaultID, name string) *Request {
 }
 
 // IsMember reports whether r asks for an environment and not to be a device.
-func (r *Request) IsMember() bool {
-	p := manifest.Principal{Sign: r.Sign, Seal: r.Seal}
-	id := p.ID()
-	return r.Device == DeviceID(id[:16])
-}
+func (r *Request) IsMember() bool { return r.Device == DeviceID(r.id()[:len(DeviceID{})]) }
 
 // An Invitation is what who asked is told: what opens the environment, what they
 // may do in it, and which device let them in.

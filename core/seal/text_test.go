@@ -102,6 +102,14 @@ func TestRequestTextIsAMembers(t *testing.T) {
 			t.Errorf("called %q: %v", name, err)
 		}
 	}
+	// The words are of the keys alone, and of all of them.
+	if a, b := h.Request(VaultID{}, "bob").Words(), h.Request(VaultID{1}, "carol").Words(); a != b || a == newHolder(t).Request(VaultID{}, "bob").Words() {
+		t.Errorf("%s, %s", a, b)
+	}
+	p := h.Principal()
+	if id := p.ID(); h.Request(VaultID{}, "bob").Words() != Words(id[:]) {
+		t.Error("not the words of the principal")
+	}
 	swapped := h.Request(VaultID{}, "bob")
 	swapped.Seal = newHolder(t).Principal().Seal
 	if _, err := ParseRequestText(swapped.Text()); !errors.Is(err, ErrRequestText) {

@@ -188,7 +188,10 @@ func (c *client) try(ctx context.Context, f *wire.Frame) (a answer, err error) {
 	if err := c.s.rate.take(ctx); err != nil {
 		return answer{}, err
 	}
-	return h(ctx, c, f)
+	if a, err = h(ctx, c, f); err == nil {
+		err = c.s.settle(ctx)
+	}
+	return a, err
 }
 
 // reply sends an answer; a client that is gone needs none.
@@ -203,6 +206,9 @@ func (c *client) reply(id uint64, a answer, err error) {
 	}
 	if err != nil {
 		out.Values = nil
+		if e := c.s.memberError(err); e != nil {
+			err = e
+		}
 		agent.Encode(translate(err), &out.Header)
 	}
 	if c.conn.Write(out) != nil {

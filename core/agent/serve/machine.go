@@ -45,7 +45,7 @@ func (s *Server) opMachineNew(ctx context.Context, c *client, f *wire.Frame) (an
 }
 
 func publicMachine(m vault.Machine) agent.Machine {
-	return agent.Machine{ID: m.ID, Name: m.Name, App: m.App, Env: m.Env, Added: m.Added, NotAfter: m.NotAfter, By: m.By}
+	return agent.Machine{ID: m.ID, Name: m.Name, App: m.App, Env: m.Env, Role: roleOf(m.Role), Added: m.Added, NotAfter: m.NotAfter, By: m.By}
 }
 
 func (s *Server) opMachines(ctx context.Context, _ *client, _ *wire.Frame) (answer, error) {
@@ -102,7 +102,7 @@ func (s *Server) unlockMachine(ctx context.Context, c *client, f *os.File) error
 	}
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
-	o, err := s.openMachine(ctx, key, &s.mem)
+	o, err := s.openMachine(ctx, key, "", &s.mem)
 	if err != nil {
 		key.Wipe()
 		return err
@@ -115,9 +115,10 @@ func (s *Server) unlockMachine(ctx context.Context, c *client, f *os.File) error
 }
 
 // openMachine opens the vault where the key says that it is: on its server, or
-// in this home. What is done is on record in this home all the same.
-func (s *Server) openMachine(ctx context.Context, key *vault.MachineKey, mem *lockmem.Arena) (*opened, error) {
-	store, err := s.machinePlace(key)
+// in this home. What is done is on record in this home all the same. ca is the
+// server's certificate, if that is known.
+func (s *Server) openMachine(ctx context.Context, key *vault.MachineKey, ca string, mem *lockmem.Arena) (*opened, error) {
+	store, err := s.machinePlace(key, ca)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +138,7 @@ func (s *Server) openMachine(ctx context.Context, key *vault.MachineKey, mem *lo
 	return s.logged(v, store, dir, mem)
 }
 
-func (s *Server) machinePlace(key *vault.MachineKey) (*place, error) {
+func (s *Server) machinePlace(key *vault.MachineKey, ca string) (*place, error) {
 	url, pinned := key.Server()
 	if url == "" {
 		if !s.hasStore() {
@@ -147,13 +148,10 @@ func (s *Server) machinePlace(key *vault.MachineKey) (*place, error) {
 		return &place{Store: s.c.Store(s.storePath())}, nil
 	}
 	id := key.Vault()
-	r := &remoteFile{URL: url, Vault: fmt.Sprintf("%x", id), Key: pinned}
+	r := &remoteFile{URL: url, Vault: fmt.Sprintf("%x", id), Key: pinned, CA: ca}
 	// A home that knows this server knows its certificate, too.
-	if known, err := readRemote(s.c.Home); err == nil && known != nil && known.URL == url {
+	if known, err := readRemote(s.c.Home); err == nil && known != nil && known.URL == url && ca == "" {
 		r.CA = known.CA
-	}
-	if m, err := s.readMember(); err == nil && r.CA == "" {
-		r.CA = m.CA
 	}
 	if path := filepath.Join(s.c.Home, "server-ca.pem"); r.CA == "" {
 		if pem, err := os.ReadFile(path); err == nil {

@@ -88,12 +88,16 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpMachineNew:    s.opMachineNew,
 		wire.OpMachines:      s.opMachines,
 		wire.OpMachineRevoke: s.opMachineRevoke,
-		wire.OpShareAsk:      s.opShareAsk,
-		wire.OpShareWait:     s.opShareWait,
+		wire.OpShareRequest:  s.opShareRequest,
+		wire.OpShareAnswer:   s.opShareAnswer,
+		wire.OpShareOpen:     s.opShareOpen,
+		wire.OpShareKeep:     s.opShareKeep,
 		wire.OpShare:         s.opShare,
 		wire.OpMembers:       s.opMembers,
 		wire.OpShareRevoke:   s.opShareRevoke,
-		wire.OpLocksShow:     s.opLocksShow, wire.OpLocksRecord: s.opLocksRecord,
+		wire.OpCommits:       s.opCommits,
+		wire.OpLocksShow:     s.opLocksShow,
+		wire.OpLocksRecord:   s.opLocksRecord,
 	}
 }
 
@@ -110,6 +114,7 @@ func (s *Server) opStatus(ctx context.Context, _ *client, _ *wire.Frame) (answer
 	st := agent.Status{
 		Running: !s.c.OneShot, Locked: s.locked(), Vault: s.hasVault(), PID: os.Getpid(),
 		Version: s.c.Build, Protocol: wire.Version, Memory: string(s.mem.Kind()), Grants: int(s.issued.Load()), Remote: s.remoteStatus(ctx),
+		Shared: s.sharedHere(),
 	}
 	if !st.Locked {
 		s.state.leaseMu.Lock()

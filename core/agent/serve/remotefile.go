@@ -94,7 +94,7 @@ func replaceFile(home, name string, b []byte) error {
 // forgetRemote removes what says that there is a server, or was one.
 func forgetRemote(home string) error {
 	var errs []error
-	for _, name := range []string{syncedName, remoteName, memberName} {
+	for _, name := range []string{syncedName, remoteName, memberName, notedName} {
 		if err := os.Remove(filepath.Join(home, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}

@@ -26,6 +26,9 @@ type opened struct {
 	place *place
 	log   Log
 	mem   *lockmem.Arena
+
+	member  *membership // nil: a vault of one's own, or a machine's
+	settled settling
 }
 
 // close zeroes the keys. The audit log stays open when keepLog is set, for the

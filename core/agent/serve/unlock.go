@@ -165,7 +165,10 @@ func (s *Server) withVault(ctx context.Context, p secret.Value, do func(*opened)
 		return err
 	}
 	defer o.close(false)
-	return do(o)
+	if err := do(o); err != nil {
+		return err
+	}
+	return o.settle(ctx, s)
 }
 
 // giveBack returns the memory that Argon2id took to the system, and puts an end

@@ -79,9 +79,12 @@ const (
 	OpMachineNew    = "machine_new" // the agent writes the key to a descriptor
 	OpMachines      = "machines"
 	OpMachineRevoke = "machine_revoke"
-	OpShareAsk      = "share_ask"  // asks a vault's owner for an environment
-	OpShareWait     = "share_wait" // until there is an answer
+	OpShareRequest  = "share_request" // asks a vault's owner for an environment, by text or by a server
+	OpShareAnswer   = "share_answer"  // waits for what the owner puts on the server
+	OpShareOpen     = "share_open"    // an invitation that came as text
+	OpShareKeep     = "share_keep"    // the invitation that was opened, once its words were compared
 	OpShare         = "share"
+	OpCommits       = "commits" // who signed them
 	OpMembers       = "members"
 	OpShareRevoke   = "share_revoke"
 	OpLocksShow     = "locks_show"   // which third-party scanners are recorded
@@ -162,4 +165,22 @@ type Head struct {
 	Version uint64     `json:"version"`
 	Plain   bool       `json:"plain,omitempty"`
 	Weak    bool       `json:"weak,omitempty"`
+}
+
+// AskArgs ask for an environment of somebody else's vault: on Server, of the
+// vault that it names; without one, of whichever the request is shown to.
+type AskArgs struct {
+	Server *ServerArgs `json:"server,omitempty"`
+	Name   string      `json:"name,omitempty"` // what who asks is called
+}
+
+// AcceptArgs are an invitation that came as text. Of Server, CA and Words count.
+type AcceptArgs struct {
+	Invitation string     `json:"invitation"`
+	Server     ServerArgs `json:"server"`
+}
+
+// KeepArgs say that the words of the device that invites were compared.
+type KeepArgs struct {
+	OwnerWords string `json:"owner_words"`
 }
