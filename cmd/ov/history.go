@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/opaquevault/ov/cmd/exit"
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/secret"
 )
@@ -30,9 +31,9 @@ func (c *cli) historyCmd() *cobra.Command {
 				return c.printJSON(views)
 			}
 			w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "VERSION\tSTORED\tNOTES")
+			fmt.Fprintln(w, "VERSION\tSTORED\tBY\tNOTES")
 			for _, v := range views {
-				fmt.Fprintf(w, "%d\t%s\t%s\n", v.Version, v.Updated.Local().Format(time.DateTime), notes(v))
+				fmt.Fprintf(w, "%d\t%s\t%s\t%s\n", v.Version, v.Updated.Local().Format(time.DateTime), exit.Clean(v.By), notes(v))
 			}
 			return w.Flush()
 		})})

@@ -32,14 +32,21 @@ func (s *serverFlags) server() (*agent.Server, error) {
 		return nil, nil
 	}
 	out := &agent.Server{URL: s.url, Words: s.words, Name: s.device}
-	if s.ca != "" {
-		pem, err := os.ReadFile(s.ca)
-		if err != nil {
-			return nil, misuse{err}
-		}
-		out.CA = string(pem)
+	var err error
+	out.CA, err = certificate(s.ca)
+	return out, err
+}
+
+// certificate reads the file of --ca, if one is named.
+func certificate(path string) (string, error) {
+	if path == "" {
+		return "", nil
 	}
-	return out, nil
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return "", misuse{err}
+	}
+	return string(pem), nil
 }
 
 // met tells the person which server was met.

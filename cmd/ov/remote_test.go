@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -248,11 +249,12 @@ func TestConflictAtATerminal(t *testing.T) {
 }
 
 // memberCmd is the command of the scripts that lets somebody read an environment
-// of $OV_HOME's vault: member NAME HOME APP/ENVIRONMENT.
+// of $OV_HOME's vault, or write it as well: member NAME HOME APP/ENVIRONMENT [ROLE].
 func memberCmd(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: member NAME HOME APP/ENVIRONMENT")
+	if neg || len(args) < 3 || len(args) > 4 {
+		ts.Fatalf("usage: member NAME HOME APP/ENVIRONMENT [ROLE]")
 	}
+	role := append(args, "read")[3]
 	run := func(home string, args ...string) (string, error) {
 		cmd := exec.Command(ts.Getenv("OV_PROGRAM"), args...)
 		cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "OV_HOME=" + home, "OV_PASSWORD_FILE=" + ts.Getenv("OV_PASSWORD_FILE")}
@@ -265,12 +267,18 @@ func memberCmd(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%v\n%s", err, status)
 	}
 	id, _, _ := strings.Cut(rest, "\n")
+	list, err := run(ts.Getenv("OV_HOME"), "device", "list", "--json")
+	_, owner, ok := strings.Cut(list, `"words": "`)
+	owner, _, _ = strings.Cut(owner, `"`)
+	if err != nil || !ok {
+		ts.Fatalf("%v\n%s", err, list)
+	}
 	var asked string
 	var failed error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		asked, failed = run(args[1], "share", "ask", "--server", ts.Getenv("SERVER"), "--vault", id, "--device", args[0])
+		asked, failed = run(args[1], "share", "ask", "--server", ts.Getenv("SERVER"), "--vault", id, "--device", args[0], "--owner-words", owner)
 	}()
 	for {
 		list, err := run(ts.Getenv("OV_HOME"), "device", "list", "--json")
@@ -280,7 +288,7 @@ func memberCmd(ts *testscript.TestScript, neg bool, args []string) {
 		if _, rest, ok := strings.Cut(list, `"requests": [`); ok && strings.Contains(rest, `"words": "`) {
 			_, words, _ := strings.Cut(rest, `"words": "`)
 			words, _, _ = strings.Cut(words, `"`)
-			if out, err := run(ts.Getenv("OV_HOME"), "share", args[2], "--with", words); err != nil {
+			if out, err := run(ts.Getenv("OV_HOME"), "share", args[2], "--with", words, "--role", role); err != nil {
 				ts.Fatalf("%v\n%s", err, out)
 			}
 			break
@@ -295,4 +303,17 @@ func memberCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if failed != nil {
 		ts.Fatalf("%v\n%s", failed, asked)
 	}
+}
+
+// grabCmd is the command of the scripts that sets a variable from what the last
+// command printed: grab NAME stdout|stderr REGEXP, the first group of which it is.
+func grabCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: grab NAME stdout|stderr REGEXP")
+	}
+	m := regexp.MustCompile(args[2]).FindStringSubmatch(ts.ReadFile(args[1]))
+	if len(m) != 2 {
+		ts.Fatalf("%s has no %s:\n%s", args[1], args[2], ts.ReadFile(args[1]))
+	}
+	ts.Setenv(args[0], m[1])
 }

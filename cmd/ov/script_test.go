@@ -263,7 +263,7 @@ func TestScript(t *testing.T) {
 			e.Defer(func() { w.leave(e.T().(testing.TB)) })
 			return nil
 		},
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "approves": approves, "server": serverCmd, "member": memberCmd},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "approves": approves, "server": serverCmd, "member": memberCmd, "grab": grabCmd},
 		Condition: func(word string) (bool, error) { return word == "agent" && agenttest.Around() != "", nil },
 	})
 }

@@ -95,12 +95,13 @@ type secretView struct {
 	Size    int       `json:"size"`
 	Tags    []string  `json:"tags"`
 	Device  string    `json:"device,omitempty"`
+	By      string    `json:"by,omitempty"` // in a history
 
 	Due *time.Time `json:"due,omitempty"` // when it wants a new value, if [rotation] says so
 }
 
 func view(i agent.Info) secretView {
-	v := secretView{i.Ref.String(), i.Ref.App, i.Ref.Env, i.Ref.Name, i.Version, i.Created, i.Updated, i.Plain, i.Weak, i.Size, i.Tags, i.Device, nil}
+	v := secretView{i.Ref.String(), i.Ref.App, i.Ref.Env, i.Ref.Name, i.Version, i.Created, i.Updated, i.Plain, i.Weak, i.Size, i.Tags, i.Device, i.By, nil}
 	if v.Tags == nil {
 		v.Tags = []string{}
 	}

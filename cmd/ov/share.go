@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,83 +15,121 @@ import (
 	"github.com/opaquevault/ov/core/agent"
 )
 
+// may says what a role lets somebody do.
+func may(r agent.Role) string {
+	return map[agent.Role]string{agent.RoleRead: "read", agent.RoleWrite: "read and write"}[r]
+}
+
 func (c *cli) shareCmd() *cobra.Command {
-	var with, name, role, expires string
-	cmd := &cobra.Command{Use: "share APP/ENVIRONMENT --with WORDS", Short: "Let another person read an environment; needs the master password",
-		Long: `Lets another person read one environment of your vault, with keys of their own. They ask, and tell you the six words that
-their machine shows:
+	var with, name, role, expires, request string
+	cmd := &cobra.Command{Use: "share APP/ENVIRONMENT --with WORDS", Short: "Let another person into an environment; needs the master password",
+		Long: `Lets another person read, or read and write, one environment of your vault, with keys of their own. They ask, and tell you the
+six words that their machine shows. By text, which travels by whatever way you have:
+
+  ov --home ~/.ov-shop share ask --text                             theirs: prints a request
+  ov share shop/production --with WORDS --role read --request TEXT  yours: prints an invitation
+  ov --home ~/.ov-shop share accept INVITATION                      theirs
+
+or through the vault's server, while they wait:
 
   ov --home ~/.ov-shop share ask --server URL --vault ID
   ov share shop/production --with WORDS --role read
 
-What they are sent is sealed to their key. They read the environment from that home, with a password of their own; whatever
-they sign is no change of your vault. "ov share revoke" gives the environment a new key.`,
+An invitation opens with the keys of who asked, and with no others. Compare words by voice: yours of them here, theirs of you
+when they accept. "ov share revoke" gives the environment a new key.`,
 		Args: maxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usage(cmd, errors.New("which environment? APP/ENVIRONMENT"))
+			r := agent.ShareRequest{Words: with, Name: name, Role: agent.Role(role)}
+			if err := whatShared(&r, args); err != nil {
+				return usage(cmd, err)
 			}
-			app, env, ok := strings.Cut(args[0], "/")
-			switch {
-			case !ok || app == "" || env == "" || strings.Contains(env, "/"):
-				return usage(cmd, fmt.Errorf("environment %q: want APP/ENVIRONMENT", args[0]))
-			case with == "":
-				return usage(cmd, errors.New("with whom? --with WORDS"))
-			case role != "read":
-				return usage(cmd, fmt.Errorf("--role %q: want read; members who write are not there yet", role))
-			}
-			r := agent.ShareRequest{App: app, Env: env, Words: with, Name: name}
 			var err error
 			if r.NotAfter, err = until(expires, time.Now()); err != nil {
 				return usage(cmd, err)
 			}
+			if request != "" {
+				if r.Request, err = c.text(request); err != nil {
+					return usage(cmd, err)
+				}
+			}
 			return c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
-				m, err := client.Share(cmd.Context(), r)
+				out, err := client.Share(cmd.Context(), r)
 				if err != nil {
 					return err
 				}
-				c.say("%q reads %s/%s, %s", exit.Clean(m.Name), m.App, m.Env, ends(m))
-				return nil
+				return c.shared(&out)
 			})(cmd, nil)
 		}}
 	f := cmd.Flags()
 	f.StringVar(&with, "with", "", "the six `WORDS` that the person's machine shows")
-	f.StringVar(&role, "role", "read", "what they may do: read")
+	f.StringVar(&role, "role", "read", "what they may do: `read` or write")
 	f.StringVar(&name, "name", "", "what they are called here (default: as they call themselves)")
 	f.StringVar(&expires, "expires", "never", "when it ends: `AGE`, as 90d, 12w, 36h; or never")
-	cmd.AddCommand(c.shareAskCmd(), c.shareListCmd(), c.shareRevokeCmd())
-	return cmd
+	f.StringVar(&request, "request", "", "their request, when it came as text: the `TEXT`, a file that holds it, or - for stdin")
+	cmd.AddCommand(c.shareAskCmd(), c.shareAcceptCmd(), c.shareListCmd(), c.shareRevokeCmd())
+	return c.jsonFlag(cmd)
 }
 
-func (c *cli) shareAskCmd() *cobra.Command {
-	var s serverFlags
-	var id string
-	cmd := &cobra.Command{Use: "ask", Short: "Ask another person for an environment of their vault", Args: noArgs,
-		Long: `Asks the owner of a vault for one environment of it, and waits. It gets a home of its own (--home FOLDER, or OV_HOME) and a
-password of your own; from then on "ov --home FOLDER run --app A --env E -- COMMAND" uses it.`,
-		RunE: c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
-			server, err := s.server()
-			if err != nil || server == nil || id == "" {
-				return usage(cmd, errors.Join(err, errors.New("whose? --server URL --vault ID")))
-			}
-			server.Vault = id
-			r, err := client.ShareAsk(cmd.Context(), *server)
-			if err != nil {
-				return err
-			}
-			c.say("tell the vault's owner these words:  %s", r.Words)
-			c.say("hint: they run \"ov share APP/ENVIRONMENT --with WORDS\"; the request is kept until %s", r.Expires.Local().Format(time.TimeOnly))
-			m, err := client.ShareWait(cmd.Context())
-			if err != nil {
-				return err
-			}
-			c.say("this home reads %s/%s", m.App, m.Env)
-			c.say("hint: ov run --app %s --env %s -- COMMAND", m.App, m.Env)
-			return nil
-		})}
-	s.add(cmd, "the vault's server:")
-	cmd.Flags().StringVar(&id, "vault", "", "the vault's `ID`, which its owner sees in \"ov vault status\"")
-	return cmd
+// whatShared reads which environment is meant, and holds r together.
+func whatShared(r *agent.ShareRequest, args []string) error {
+	if len(args) == 0 {
+		return errors.New("which environment? APP/ENVIRONMENT")
+	}
+	var ok bool
+	r.App, r.Env, ok = strings.Cut(args[0], "/")
+	switch {
+	case !ok || r.App == "" || r.Env == "" || strings.Contains(r.Env, "/"):
+		return fmt.Errorf("environment %q: want APP/ENVIRONMENT", args[0])
+	case r.Words == "":
+		return errors.New("with whom? --with WORDS")
+	case may(r.Role) == "":
+		return fmt.Errorf("--role %q: want read or write", r.Role)
+	}
+	return nil
+}
+
+// shared tells what was shared, and prints the invitation.
+func (c *cli) shared(out *agent.ShareAnswer) error {
+	if c.json {
+		return c.printJSON(out)
+	}
+	c.say("%q may %s %s/%s, %s", exit.Clean(out.Name), may(out.Role), out.App, out.Env, ends(out.Machine))
+	if out.Invitation != "" {
+		c.printf("%s\n", out.Invitation)
+		c.say("hint: send them this line; it opens for nobody else. They run \"ov share accept\", and compare:")
+	}
+	c.say("words of this device: %s", out.OwnerWords)
+	return nil
+}
+
+// maxText is the longest request or invitation that is read.
+const maxText = 64 << 10
+
+// text returns what arg is or names: a request or an invitation, a file that
+// holds one, or - for stdin.
+func (c *cli) text(arg string) (string, error) {
+	if trimmed := strings.TrimSpace(arg); strings.HasPrefix(trimmed, "ovask1_") || strings.HasPrefix(trimmed, "ovinv1_") {
+		return arg, nil
+	}
+	in := c.in
+	if arg != "-" {
+		f, err := os.Open(arg)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		in = f
+	} else if c.passwordStdin {
+		return "", errors.New("the text and the password cannot both come from stdin")
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxText+1))
+	if err == nil && len(b) > maxText {
+		err = errors.New("longer than any request or invitation")
+	}
+	if err != nil {
+		return "", fmt.Errorf("read %q: %w", arg, err)
+	}
+	return string(b), nil
 }
 
 func (c *cli) shareListCmd() *cobra.Command {
@@ -107,23 +147,23 @@ func (c *cli) shareListCmd() *cobra.Command {
 				return nil
 			}
 			w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "NAME\tID\tREADS\tSINCE\tENDS")
+			fmt.Fprintln(w, "NAME\tROLE\tENVIRONMENT\tSINCE\tENDS\tBY\tWORDS")
 			for _, m := range list {
-				fmt.Fprintf(w, "%s\t%.8s\t%s/%s\t%s\t%s\n", exit.Clean(m.Name), m.ID, m.App, m.Env, date(m.Added), ends(m))
+				fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%s\t%s\t%s\n", exit.Clean(m.Name), m.Role, m.App, m.Env, date(m.Added), ends(m), exit.Clean(m.By), m.Words)
 			}
 			return w.Flush()
 		})})
 }
 
 func (c *cli) shareRevokeCmd() *cobra.Command {
-	return &cobra.Command{Use: "revoke NAME", Short: "End what a person reads, by name or id; needs the master password", Args: nArgs(1),
+	return &cobra.Command{Use: "revoke NAME", Short: "End a person's access, by name, id or words; needs the master password", Args: nArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
 				m, err := client.RevokeMember(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
-				c.say("%q reads nothing any more; %s/%s has a new key", exit.Clean(m.Name), m.App, m.Env)
+				c.say("%q reads and writes nothing any more; %s/%s has a new key", exit.Clean(m.Name), m.App, m.Env)
 				c.say("hint: what they had read they have: give its secrets new values")
 				return nil
 			})(cmd, args)

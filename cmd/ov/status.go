@@ -25,6 +25,7 @@ type statusView struct {
 	Coding  string              `json:"coding_agent,omitempty"`
 	Ages    *agesView           `json:"ages,omitempty"`   // of an open vault
 	Remote  *agent.RemoteStatus `json:"remote,omitempty"` // of a vault on a server
+	Shared  []agent.Shared      `json:"shared,omitempty"` // of a home that uses environments of other people's vaults
 }
 
 type projectView struct {
@@ -51,7 +52,7 @@ func (c *cli) status(ctx context.Context) (*statusView, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &statusView{Home: cfg.Home, Vault: st.Vault, App: cfg.App, Env: cfg.Env, Agent: agentView(st), Remote: st.Remote}
+	v := &statusView{Home: cfg.Home, Vault: st.Vault, App: cfg.App, Env: cfg.Env, Agent: agentView(st), Remote: st.Remote, Shared: st.Shared}
 	if cfg.Project != nil {
 		v.Project = &projectView{cfg.Project.Path, cfg.Project.Trusted}
 	}
@@ -84,6 +85,10 @@ func (c *cli) statusCmd() *cobra.Command {
 			if r := v.Remote; r != nil {
 				state, note := remoteLine(r)
 				fmt.Fprintf(w, "server\t%s, %s\t%s\n", exit.Clean(r.URL), state, exit.Clean(note))
+			}
+			for _, e := range v.Shared {
+				fmt.Fprintf(w, "shared\t%s %s/%s\tas %q, %s; by the device %s, on %s\n", may(e.Role), exit.Clean(e.App), exit.Clean(e.Env), exit.Clean(e.Name),
+					ends(agent.Machine{NotAfter: e.NotAfter}), exit.Clean(e.OwnerWords), exit.Clean(e.Server))
 			}
 			if a := v.Ages; a != nil && a.Oldest != "" {
 				fmt.Fprintf(w, "oldest value\t%s, %s\t%s\n", a.Oldest, plural(a.Days, "day"), map[bool]string{true: plural(a.Due, "secret") + ` due: "ov secret list --stale"`}[a.Due > 0])

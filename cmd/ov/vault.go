@@ -13,7 +13,7 @@ import (
 )
 
 func (c *cli) vaultCmd() *cobra.Command {
-	return noun("vault", "Make, describe and check the vault", c.vaultInitCmd(), c.vaultStatusCmd(), c.vaultVerifyCmd(), c.kitCmd(),
+	return noun("vault", "Make, describe and check the vault", c.vaultInitCmd(), c.vaultStatusCmd(), c.vaultLogCmd(), c.vaultVerifyCmd(), c.kitCmd(),
 		c.joinCmd(), c.pushCmd(), c.passwdCmd(), c.rotateCmd(), c.backupCmd(), c.vaultRestoreCmd(), c.destroyCmd())
 }
 

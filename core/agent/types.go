@@ -20,7 +20,8 @@ type Info struct {
 	Deleted bool       `json:"deleted,omitempty"`
 	Size    int        `json:"size"` // bytes; of a secret rounded up to its bucket
 	Tags    []string   `json:"tags,omitempty"`
-	Device  string     `json:"device,omitempty"`
+	Device  string     `json:"device,omitempty"` // that stored it, or the beginning of a member's id
+	By      string     `json:"by,omitempty"`     // its name, or "NAME (member)": in a history, by the word of who stored it
 	Origin  *Origin    `json:"origin,omitempty"` // of an import
 }
 

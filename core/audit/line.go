@@ -173,7 +173,10 @@ func (e Entry) String() string {
 	if e.Actor.Client != "" {
 		b.WriteString(" client=" + plain(e.Actor.Client))
 	}
-	return b.String()
+	if strings.HasPrefix(e.Op, "share") || e.Op == "member_commit" { // who it was about stands there, in ov's own words
+		b.WriteString(" " + plain(e.Reason))
+	}
+	return strings.TrimRight(b.String(), " ")
 }
 
 // plain keeps what somebody else wrote from speaking to a terminal.

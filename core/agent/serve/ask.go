@@ -319,9 +319,13 @@ func (a *asking) invited(invitation []byte) error {
 		return err
 	}
 	defer k.Wipe()
+	if (secret.Ref{App: k.App, Env: k.EnvName, Name: "_"}).Check() != nil {
+		key.Wipe()
+		return vault.ErrTampered
+	}
 	owner, role := a.Inviter()
 	a.key = key
-	a.where = agent.Shared{App: oneLine(k.App), Env: oneLine(k.EnvName), Role: roleOf(role), Name: oneLine(k.Name), NotAfter: milli(k.NotAfter), Words: a.Request().Words(),
+	a.where = agent.Shared{App: k.App, Env: k.EnvName, Role: roleOf(role), Name: oneLine(k.Name), NotAfter: milli(k.NotAfter), Words: a.Request().Words(),
 		OwnerWords: owner, Server: oneLine(k.URL), Vault: hex.EncodeToString(k.Vault[:])}
 	if len(k.ServerKey) > 0 {
 		a.where.ServerWords = seal.Words(k.ServerKey)

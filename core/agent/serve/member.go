@@ -140,7 +140,7 @@ func (o *opened) settle(ctx context.Context, s *Server) error {
 	case o.member != nil:
 		err = o.remember(s)
 	case o.place != nil && o.place.remote != nil:
-		err = o.noteCommits(ctx, s, seq)
+		seq, err = o.noteCommits(ctx, s, seq)
 	}
 	if err == nil {
 		o.settled.at, o.settled.any = seq, true
@@ -168,6 +168,7 @@ func (s *Server) memberError(err error) *agent.Error {
 	if all := s.sharedHere(); len(all) == 1 && all[0].App != "" {
 		what, role, who = all[0].App+"/"+all[0].Env, all[0].Role, all[0].Name
 	}
+	may := map[agent.Role]string{agent.RoleRead: "read", agent.RoleWrite: "read and write"}
 	refused := (*httpblob.RefusedError)(nil)
 	code := ""
 	if errors.As(err, &refused) {
@@ -186,7 +187,7 @@ func (s *Server) memberError(err error) *agent.Error {
 	case errors.Is(err, vault.ErrScope):
 		hint := "it uses " + what + ", and nothing else of its owner's vault"
 		if role != "" {
-			hint = fmt.Sprintf("this home may %s %s and nothing else of its owner's vault: --app %s --env %s", role, what, s.sharedHere()[0].App, s.sharedHere()[0].Env)
+			hint = fmt.Sprintf("this home may %s %s and nothing else of its owner's vault: --app %s --env %s", may[role], what, s.sharedHere()[0].App, s.sharedHere()[0].Env)
 		}
 		return &agent.Error{Err: agent.ErrDenied, Message: err.Error(), Advice: hint}
 	case errors.Is(err, httpblob.ErrOffline):

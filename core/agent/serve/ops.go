@@ -385,5 +385,5 @@ func size(i vault.Info) int {
 // public is what a client may know about a secret.
 func public(i vault.Info) agent.Info {
 	return agent.Info{Ref: i.Ref, Version: i.Version, Created: i.Created, Updated: i.Updated, Plain: i.Plain, Weak: i.Weak,
-		Deleted: i.Deleted, Size: size(i), Tags: i.Tags, Device: i.Device, Origin: originOf(i.Origin)}
+		Deleted: i.Deleted, Size: size(i), Tags: i.Tags, Device: i.Device, By: oneLine(i.By), Origin: originOf(i.Origin)}
 }

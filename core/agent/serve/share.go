@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -72,6 +73,9 @@ func requestIn(text, words string) (*seal.Request, error) {
 }
 
 func (s *Server) share(ctx context.Context, c *client, o *opened, r *agent.ShareRequest, asks *seal.Request, role manifest.Role) (out agent.ShareAnswer, err error) {
+	if o.member != nil {
+		return out, fmt.Errorf("share: %w", vault.ErrScope)
+	}
 	if o.place == nil || o.place.remote == nil {
 		return out, noServer("share")
 	}
@@ -92,7 +96,7 @@ func (s *Server) share(ctx context.Context, c *client, o *opened, r *agent.Share
 	order := vault.MachineOrder{Name: name, App: r.App, Env: r.Env, NotAfter: r.NotAfter, Role: role, URL: o.place.remote.URL, ServerKey: o.place.remote.Key}
 	invitation, made, err := o.vault.Share(ctx, asks, order)
 	if err != nil {
-		return out, o.failed(note, err)
+		return out, o.failed(note, shareError(err, r))
 	}
 	if _, known := readNoted(filepath.Join(s.c.Home, notedName), o.vault.ID()); role == manifest.RoleWriter && !known {
 		if err := s.writeNoted(o.vault.ID(), o.vault.Seq()); err != nil {
@@ -108,6 +112,18 @@ func (s *Server) share(ctx context.Context, c *client, o *opened, r *agent.Share
 		out.Invitation = seal.InvitationText(invitation)
 	}
 	return out, reply(invitation)
+}
+
+// shareError says in words of sharing why somebody was not let in.
+func shareError(err error, r *agent.ShareRequest) error {
+	switch {
+	case errors.Is(err, vault.ErrExists):
+		return &agent.Error{Err: agent.ErrExists, Message: strings.TrimSuffix(err.Error(), vault.ErrExists.Error()) + agent.ErrExists.Error(),
+			Advice: `"ov share list" shows who is let in; --name calls somebody otherwise, and who was let go asks with new keys`}
+	case errors.Is(err, vault.ErrNotFound):
+		return &agent.Error{Err: agent.ErrNotFound, Message: fmt.Sprintf("share: environment %s/%s: %v", clean(r.App), clean(r.Env), agent.ErrNotFound), Advice: `"ov env list" shows those that there are`}
+	}
+	return err
 }
 
 // failed puts on record that what note announced was not done.
@@ -248,8 +264,9 @@ const notedName = "noted"
 const maxUnnoted = 256
 
 // noteCommits puts the commits of members that were taken over since the last
-// time on record, one line each.
-func (o *opened) noteCommits(ctx context.Context, s *Server, to uint64) error {
+// time on record, one line each. It returns how far it came: looking at them may
+// bring more.
+func (o *opened) noteCommits(ctx context.Context, s *Server, to uint64) (uint64, error) {
 	path := filepath.Join(s.c.Home, notedName)
 	since, known := readNoted(path, o.vault.ID())
 	switch {
@@ -259,14 +276,15 @@ func (o *opened) noteCommits(ctx context.Context, s *Server, to uint64) error {
 		since = to
 	}
 	if since >= to {
-		return nil
+		return to, nil
 	}
 	list, err := o.vault.Commits(ctx, since)
 	if err != nil {
-		return err
+		return to, err
 	}
 	var notes []audit.Record
 	for _, m := range list {
+		to = max(to, m.Seq)
 		if m.Role != 0 {
 			notes = append(notes, audit.Record{Op: "member_commit", Event: "TAKEN_OVER", Actor: audit.Actor{UID: os.Geteuid(), PID: os.Getpid(), Client: "ov-agent"},
 				Reason: fmt.Sprintf("commit %d, signed by %q (%s), key %s", m.Seq, oneLine(m.Name), roleOf(m.Role), m.Signer)})
@@ -274,13 +292,13 @@ func (o *opened) noteCommits(ctx context.Context, s *Server, to uint64) error {
 	}
 	if len(notes) > 0 {
 		if err := o.note(notes...); err != nil {
-			return err
+			return to, err
 		}
 	}
 	if len(notes) > 0 || known && to-since >= maxUnnoted {
-		return s.writeNoted(o.vault.ID(), to)
+		return to, s.writeNoted(o.vault.ID(), to)
 	}
-	return nil
+	return to, nil
 }
 
 func readNoted(path, vault string) (seq uint64, ok bool) {
