@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -17,7 +18,8 @@ import (
 // handlers is every op that there is. None gives out a key, and none but
 // OpGrant a value.
 func (s *Server) handlers() map[string]handler {
-	return map[string]handler{
+	all := s.remoteHandlers()
+	maps.Copy(all, map[string]handler{
 		wire.OpStatus:      s.opStatus,
 		wire.OpStop:        s.opStop,
 		wire.OpLock:        s.opLock,
@@ -76,6 +78,15 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpCatalogShow:   s.opCatalogShow,
 		wire.OpCatalogSet:    s.opCatalogSet,
 
+		wire.OpLocksShow:   s.opLocksShow,
+		wire.OpLocksRecord: s.opLocksRecord,
+	})
+	return all
+}
+
+// remoteHandlers are the ops about a vault's server, and about who may use the vault.
+func (s *Server) remoteHandlers() map[string]handler {
+	return map[string]handler{
 		wire.OpJoin:          s.opJoin,
 		wire.OpJoinAsk:       s.opJoinAsk,
 		wire.OpJoinWait:      s.opJoinWait,
@@ -96,8 +107,6 @@ func (s *Server) handlers() map[string]handler {
 		wire.OpMembers:       s.opMembers,
 		wire.OpShareRevoke:   s.opShareRevoke,
 		wire.OpCommits:       s.opCommits,
-		wire.OpLocksShow:     s.opLocksShow,
-		wire.OpLocksRecord:   s.opLocksRecord,
 	}
 }
 
