@@ -129,7 +129,8 @@ var otherOps = map[string]string{
 	wire.OpMachines: "names of keys", wire.OpMachineRevoke: "TestPushAndMachine",
 	wire.OpJoin: "a server's", wire.OpJoinAsk: "a server's", wire.OpJoinWait: "a server's", wire.OpPush: "a server's", wire.OpSync: "a server's",
 	wire.OpDevices: "a server's", wire.OpRequests: "a server's", wire.OpDeviceApprove: "a server's", wire.OpDeviceRevoke: "a server's",
-	wire.OpShareAsk: "a server's", wire.OpShareWait: "a server's", wire.OpShare: "a server's", wire.OpMembers: "a server's", wire.OpShareRevoke: "a server's",
+	wire.OpShareRequest: "TestAskByText", wire.OpShareAnswer: "a server's", wire.OpShareOpen: "TestAskByText", wire.OpShareKeep: "TestAskByText", wire.OpCommits: "who signed what",
+	wire.OpShare: "a server's", wire.OpMembers: "a server's", wire.OpShareRevoke: "a server's",
 }
 
 // writes hands f a file and fails the use when something was written though it came to nothing.
