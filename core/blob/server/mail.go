@@ -44,6 +44,9 @@ func (s *Server) postRequest(w http.ResponseWriter, r *http.Request, c *caller) 
 	if _, err := s.c.Depot.Head(r.Context(), c.vault); err != nil {
 		return err
 	}
+	if err := s.once(r.Context(), c); err != nil {
+		return err
+	}
 	waiting, err := s.c.Depot.List(r.Context(), c.vault, depot.NoteRequest, nil, s.c.Now())
 	if err != nil {
 		return err
@@ -56,16 +59,36 @@ func (s *Server) postRequest(w http.ResponseWriter, r *http.Request, c *caller) 
 			n = other // asked again: the same request
 		}
 	}
-	if len(waiting) >= maxRequests && n.Version == 1 && !isOne(waiting, n.ID) {
+	there := isOne(waiting, n.ID)
+	if len(waiting) >= maxRequests && !there {
 		return tooMany(time.Until(waiting[0].Expires).Abs())
 	}
 	if err := s.putOnce(r.Context(), c.vault, n); err != nil {
 		return err
 	}
+	if !there {
+		if err := s.crowded(r.Context(), c.vault, n); err != nil {
+			return err
+		}
+	}
 	out := readRequest(n)
 	out.Body = nil
 	writeJSON(w, http.StatusCreated, out)
 	return nil
+}
+
+// crowded takes n back when others left theirs meanwhile, perhaps at another
+// replica, and all together are too many: of those that stay, the one that was
+// left last has seen all the others.
+func (s *Server) crowded(ctx context.Context, v depot.Vault, n depot.Note) error {
+	waiting, err := s.c.Depot.List(ctx, v, depot.NoteRequest, nil, s.c.Now())
+	if err != nil || len(waiting) <= maxRequests {
+		return err
+	}
+	if err := s.c.Depot.DropNote(ctx, v, n.Kind, n.ID); err != nil {
+		return err
+	}
+	return tooMany(time.Second)
 }
 
 func isOne(list []depot.Note, id []byte) bool {
@@ -112,6 +135,9 @@ func (s *Server) putReply(w http.ResponseWriter, r *http.Request, c *caller) err
 	if err != nil {
 		return err
 	}
+	if err := s.once(r.Context(), c); err != nil {
+		return err
+	}
 	reply := depot.Note{Kind: depot.NoteReply, ID: n.ID, Version: 1, Body: body, Expires: n.Expires}
 	if err := s.putOnce(r.Context(), c.vault, reply); err != nil {
 		return err
@@ -139,6 +165,9 @@ func (s *Server) deleteRequest(w http.ResponseWriter, r *http.Request, c *caller
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	} else if err != nil {
+		return err
+	}
+	if err := s.once(r.Context(), c); err != nil {
 		return err
 	}
 	err = errors.Join(

@@ -5,6 +5,7 @@
 //	server.go   what a server is made of
 //	routes.go   every route, and who may ask for it
 //	auth.go     who sent a request; keys.go finds the public key, enrol.go counts guesses
+//	once.go     what all replicas together take once
 //	read.go     heads, changes, records
 //	commit.go   commits; admit.go holds them against their manifest
 //	upload.go   parts of large commits

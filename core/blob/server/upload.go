@@ -61,6 +61,9 @@ func (s *Server) putPart(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if len(recs) > wire.MaxRecords {
 		return invalid("%d records, at most %d at once", len(recs), wire.MaxRecords)
 	}
+	if err := s.once(r.Context(), c); err != nil {
+		return err
+	}
 	n := depot.Note{Kind: depot.NotePart, ID: partID(upload, uint32(part)), Version: 1, Body: body, Expires: s.c.Now().Add(partLife)}
 	if err := s.putOnce(r.Context(), c.vault, n); err != nil {
 		return err
