@@ -77,6 +77,9 @@ type Depot interface {
 	// ErrQuota, or ErrKeyReused. Under a Key that was used for the same Hash it
 	// changes nothing and reports that it was done before.
 	Commit(ctx context.Context, v Vault, c Commit) (before bool, err error)
+	// Done reports whether the commit under key was made, as durably as Commit
+	// would. Under a key that was used for another hash it is ErrKeyReused.
+	Done(ctx context.Context, v Vault, key, hash [32]byte) (bool, error)
 	Close() error
 }
 

@@ -38,18 +38,27 @@ func (s *Store) Commit(ctx context.Context, c blob.Commit) error {
 	rand.Read(key)
 	_, err := s.again(ctx, call{method: http.MethodPost, path: s.path("commits"), body: w.Encode(), idempotency: hex.EncodeToString(key)})
 	switch {
-	case errors.Is(err, blob.ErrConflict) && s.isHead(ctx, c):
-		err = nil // the server has forgotten the key, not the commit
+	case errors.Is(err, blob.ErrConflict):
+		// Perhaps the server has forgotten the key, not the commit.
+		if made, lost := s.isHead(ctx, c); made {
+			err = nil
+		} else if lost != nil {
+			err = lost // nobody can say now whether it was made
+		}
 	case errors.Is(err, blob.ErrEmpty):
 		err = fmt.Errorf("the vault is not there: %w", blob.ErrConflict)
 	}
 	return s.fail("commit to", err)
 }
 
-// isHead reports whether c is what the server's head is.
-func (s *Store) isHead(ctx context.Context, c blob.Commit) bool {
+// isHead reports whether c is what the server has under its number. It fails
+// when the server does not say.
+func (s *Store) isHead(ctx context.Context, c blob.Commit) (bool, error) {
 	m, err := s.Manifest(ctx, c.Seq)
-	return err == nil && bytes.Equal(m, c.Manifest)
+	if errors.Is(err, blob.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && bytes.Equal(m, c.Manifest), err
 }
 
 // stage puts the records of a large commit on the server and takes them out of w.

@@ -107,14 +107,34 @@ func once(ctx context.Context, tx pgx.Tx, v depot.Vault, c *depot.Commit) (bool,
 	if err != nil || tag.RowsAffected() == 1 {
 		return false, err
 	}
-	// Not a read but a write: the first one may have been cut off while it waited
-	// for a standby, and be seen here, and nowhere after a fail-over. This waits
-	// for the standby to have both.
-	tag, err = tx.Exec(ctx, wAgain, v[:], c.Key[:], c.Hash[:])
-	if err == nil && tag.RowsAffected() != 1 {
-		err = depot.ErrKeyReused
+	return done(ctx, tx, v, c.Key, c.Hash)
+}
+
+// Done implements depot.Depot.
+func (d *Depot) Done(ctx context.Context, v depot.Vault, key, hash [32]byte) (was bool, err error) {
+	err = d.do(ctx, func(ctx context.Context) error {
+		return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+			was, err = done(ctx, tx, v, key, hash)
+			return err
+		})
+	})
+	return was, fail("read", err)
+}
+
+// done reports whether the commit under key was made. It does not read but
+// write: the commit may have been cut off while it waited for a standby, and be
+// seen here, and nowhere after a fail-over. A write waits until the standby has
+// both.
+func done(ctx context.Context, tx pgx.Tx, v depot.Vault, key, hash [32]byte) (bool, error) {
+	tag, err := tx.Exec(ctx, wAgain, v[:], key[:], hash[:])
+	if err != nil || tag.RowsAffected() == 1 {
+		return err == nil, err
 	}
-	return err == nil, err
+	var other int
+	if err := tx.QueryRow(ctx, qAnswer, v[:], key[:]).Scan(&other); err != nil || other == 0 {
+		return false, err
+	}
+	return false, depot.ErrKeyReused
 }
 
 // advance moves the head, if it is where the commit was made from.

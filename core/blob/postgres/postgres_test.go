@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -63,26 +62,6 @@ func TestNewerSchema(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), dsn); err == nil || !strings.Contains(err.Error(), "newer version") {
 		t.Errorf("%v", err)
-	}
-}
-
-// The statements keep to what three databases have in common.
-func TestPortableSQL(t *testing.T) {
-	banned := regexp.MustCompile(`(?i)\b(serial|bigserial|nextval|setval|sequence|identity|advisory|listen|notify|for update|for share|lock table|` +
-		`copy|merge|returning \*|create type|trigger|language|jsonb?|timestamptz?|now\(\)|uuid|truncate|with recursive|lateral|vacuum|set session|savepoint)\b`)
-	if len(statements()) < 30 {
-		t.Fatalf("%d statements", len(statements()))
-	}
-	for _, sql := range statements() {
-		if found := banned.FindString(sql); found != "" {
-			t.Errorf("%q in %s", found, sql)
-		}
-		if regexp.MustCompile(`'`).MatchString(sql) {
-			t.Errorf("a literal in %s", sql)
-		}
-		if strings.HasPrefix(sql, "CREATE TABLE") && regexp.MustCompile(`(?i)\b(text|varchar|char)\b`).MatchString(sql) {
-			t.Errorf("a text column in %s", sql)
-		}
 	}
 }
 

@@ -42,6 +42,7 @@ const (
 	qGetMany = `SELECT r.kind, r.id, r.version, r.grp, r.sum, r.data FROM unnest($2::SMALLINT[], $3::BYTEA[], $4::BIGINT[]) AS k (kind, id, version)
 		JOIN records AS r ON r.vault = $1 AND r.kind = k.kind AND r.id = k.id AND r.version = k.version`
 	qLocate = `SELECT id FROM vaults WHERE locator = $1`
+	qAnswer = `SELECT count(*) FROM answers WHERE vault = $1 AND key = $2`
 	qNote   = `SELECT version, expires, body FROM notes WHERE vault = $1 AND kind = $2 AND id = $3 AND (expires = 0 OR expires > $4)`
 	qNotes  = `SELECT id, version, expires, body FROM notes
 		WHERE vault = $1 AND kind = $2 AND id >= $3 AND id < $4 AND (expires = 0 OR expires > $5) ORDER BY id`
@@ -99,9 +100,9 @@ const (
 		ON CONFLICT (vault, kind, id) DO UPDATE SET version = notes.version + 1, expires = excluded.expires, body = excluded.body`
 	wDropNote     = `DELETE FROM notes WHERE vault = $1 AND kind = $2 AND id = $3`
 	wOldAnswers   = `DELETE FROM answers WHERE vault >= $1 AND vault < $2 AND time < $3`
-	wOldManifests = `DELETE FROM manifests WHERE vault >= $1 AND vault < $2 AND time < $3
-		AND seq <= (SELECT v.seq - $4 FROM vaults AS v WHERE v.id = manifests.vault)`
-	wExpired = `DELETE FROM notes WHERE vault >= $1 AND vault < $2 AND expires > 0 AND expires <= $3`
+	qLong         = `SELECT id, seq FROM vaults WHERE id >= $1 AND id < $2 AND seq > $3`
+	wOldManifests = `DELETE FROM manifests WHERE vault = $1 AND seq <= $2 AND time < $3`
+	wExpired      = `DELETE FROM notes WHERE vault >= $1 AND vault < $2 AND expires > 0 AND expires <= $3`
 
 	wRemoveVault     = `DELETE FROM vaults WHERE id = $1`
 	wRemoveManifests = `DELETE FROM manifests WHERE vault = $1`
@@ -111,9 +112,9 @@ const (
 
 // statements are all of them.
 func statements() []string {
-	all := []string{mTable, mVersion, mDone, qHead, qManifest, qChanges, qGet, qSizes, qGetMany, qLocate, qNote, qNotes, qVaults, qCount,
+	all := []string{mTable, mVersion, mDone, qHead, qManifest, qChanges, qGet, qSizes, qGetMany, qLocate, qAnswer, qNote, qNotes, qVaults, qCount,
 		qLocator, qAll, qAllManifests, qAllNotes, wCommit, wAnswer, wAgain, wCreate, wAdvance, wReset, wEmpty, wPurge, wPut, wSizes, wManifest, wDropParts,
-		wNewNote, wNote, wOverNote, wDropNote, wOldAnswers, wOldManifests, wExpired,
+		wNewNote, wNote, wOverNote, wDropNote, wOldAnswers, qLong, wOldManifests, wExpired,
 		wRemoveVault, wRemoveManifests, wRemoveAnswers, wRemoveNotes}
 	for _, m := range migrations() {
 		all = append(all, m...)

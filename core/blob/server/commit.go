@@ -43,7 +43,10 @@ func (s *Server) postCommit(w http.ResponseWriter, r *http.Request, c *caller) e
 		return err
 	}
 	// 3. Whether it fits the vault.
-	if err := s.parts(r.Context(), c, in); err != nil {
+	key, hash := sha256.Sum256(lp.Join([]byte(c.key.String()), []byte(name))), sha256.Sum256(body)
+	if err := s.parts(r.Context(), c, in); errors.Is(err, errNoParts) {
+		return s.repeated(w, r.Context(), c, in, key, hash)
+	} else if err != nil {
 		return err
 	}
 	prev, prevData, err := s.before(r.Context(), c, in)
@@ -61,8 +64,7 @@ func (s *Server) postCommit(w http.ResponseWriter, r *http.Request, c *caller) e
 	// 4. Make it so.
 	dc := depot.Commit{
 		Commit: in.Commit, Chain: manifest.Chain(in.Manifest), Locator: in.Locator,
-		Key: sha256.Sum256(lp.Join([]byte(c.key.String()), []byte(name))), Hash: sha256.Sum256(body),
-		Time: s.c.Now(), Limits: s.c.Limits,
+		Key: key, Hash: hash, Time: s.c.Now(), Limits: s.c.Limits,
 	}
 	if in.Parts > 0 {
 		dc.Upload = in.Upload[:]
@@ -85,9 +87,34 @@ func (s *Server) commit(w http.ResponseWriter, ctx context.Context, c *caller, d
 	} else if err != nil {
 		return err
 	}
-	w.Header().Set("Etag", tag(depot.Head{Seq: dc.Seq, Chain: dc.Chain}))
-	writeJSON(w, http.StatusOK, map[string]uint64{"seq": dc.Seq})
+	made(w, dc.Seq, dc.Chain)
 	return nil
+}
+
+// made answers a commit that was made, now or before.
+func made(w http.ResponseWriter, seq uint64, chain manifest.Hash) {
+	w.Header().Set("Etag", tag(depot.Head{Seq: seq, Chain: chain}))
+	writeJSON(w, http.StatusOK, map[string]uint64{"seq": seq})
+}
+
+// repeated answers a commit whose parts are gone, which they are once it was
+// made. It makes nothing.
+func (s *Server) repeated(w http.ResponseWriter, ctx context.Context, c *caller, in *wire.Commit, key, hash [32]byte) error {
+	done, err := s.c.Depot.Done(ctx, c.vault, key, hash)
+	switch {
+	case err != nil:
+		return err
+	case done:
+		s.watch.commit(true, nil)
+		made(w, in.Seq, manifest.Chain(in.Manifest))
+		return nil
+	}
+	if h, err := s.c.Depot.Head(ctx, c.vault); err == nil && h.Seq > in.Base {
+		return s.conflict(ctx, c.vault)
+	} else if err != nil && !errors.Is(err, blob.ErrEmpty) {
+		return err
+	}
+	return invalid("none of the %d parts that the commit names is here", in.Parts)
 }
 
 // conflict says where the head is now.

@@ -22,10 +22,10 @@ import (
 	"github.com/opaquevault/ov/core/manifest"
 )
 
-// replicas are three servers with a database and a key in common, each with
+// threeOf are three servers with a database and a key in common, each with
 // connections of its own. What follows says of everything that one of them
 // keeps in memory what the others make of it.
-func replicas(t *testing.T, c server.Config) []*servertest.Rig {
+func threeOf(t *testing.T, c server.Config) []*servertest.Rig {
 	t.Helper()
 	dsn := suite.DSN(t)
 	var out []*servertest.Rig
@@ -71,7 +71,7 @@ func signature(t *testing.T, r request) request {
 // commit is found done, and is done once; what leaves or removes something is
 // refused everywhere, and after a restart.
 func TestAttack16ReplayElsewhere(t *testing.T) {
-	rigs := replicas(t, server.Config{})
+	rigs := threeOf(t, server.Config{})
 	v := newVault(t, rigs[0])
 	newcomer := servertest.NewKey(channel.RoleNew)
 	ask := request{method: "POST", path: v.path("requests"), body: []byte("let me in"), signer: newcomer}
@@ -121,7 +121,7 @@ func TestAttack16ReplayElsewhere(t *testing.T) {
 
 // 17, over replicas at the same moment: together they answer twenty guesses.
 func TestAttack17AtOnce(t *testing.T) {
-	rigs := replicas(t, server.Config{})
+	rigs := threeOf(t, server.Config{})
 	v := newVault(t, rigs[0])
 	password := servertest.NewKey(channel.RoleAuth)
 	relist(t, v, func(m *manifest.Manifest) {
@@ -152,7 +152,7 @@ func TestAttack17AtOnce(t *testing.T) {
 // The mailbox is one: what is left at one replica is read and taken at others,
 // and five wait at a time, however many ask at once and where.
 func TestMailboxOverReplicas(t *testing.T) {
-	rigs := replicas(t, server.Config{})
+	rigs := threeOf(t, server.Config{})
 	v := newVault(t, rigs[0])
 	key := servertest.NewKey(channel.RoleNew)
 	id, err := rigs[0].Store(t, v.id, key).Ask(t.Context(), []byte("let me in"))
@@ -182,7 +182,7 @@ func TestMailboxOverReplicas(t *testing.T) {
 // A commit goes to one replica and is sent again to another, before the first
 // has answered, or after: it is made once, and both are told so.
 func TestCommitAtReplicas(t *testing.T) {
-	rigs := replicas(t, server.Config{})
+	rigs := threeOf(t, server.Config{})
 	v := newVault(t, rigs[0])
 	want := []blob.Record{blobtest.Record(1, 1)}
 	for seq := 2; seq <= 6; seq++ {
@@ -209,11 +209,54 @@ func TestCommitAtReplicas(t *testing.T) {
 	}
 }
 
+// A commit of parts whose answer was lost is asked for again, at another replica:
+// its parts are gone, and it is found made. Under another key, or with parts that
+// never were, it is refused; it is not made without its records.
+func TestAttack19LostAnswerOfParts(t *testing.T) {
+	test := func(t *testing.T, rigs []*servertest.Rig) {
+		v := newVault(t, rigs[0])
+		upload := [16]byte{0xab}
+		whole, err := v.Wrap(t.Context(), blobtest.Commit(2, blobtest.Record(2, 1), blobtest.Record(3, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range whole.Put {
+			r := request{method: "PUT", path: v.path("uploads", fmt.Sprintf("%x", upload), fmt.Sprint(i)), body: wire.EncodeRecords(whole.Put[i : i+1]), signer: v.dev}
+			if a := send(t, rigs[0], r); a.status != 204 {
+				t.Fatal(a.status)
+			}
+		}
+		whole.Put = nil
+		post := func(rig int, upload [16]byte, key string) answer {
+			body := (&wire.Commit{Commit: whole, Upload: upload, Parts: 2}).Encode()
+			return send(t, rigs[rig%len(rigs)], request{method: "POST", path: v.path("commits"), body: body, signer: v.dev, header: idempotency(key)})
+		}
+		wantProblem(t, "parts that never were", post(1, [16]byte{1}, "k0"), 400, wire.CodeInvalid)
+		first := post(0, upload, "k")
+		for i := range 3 {
+			if a := post(i, upload, "k"); a.status != 200 || string(a.body) != string(first.body) || a.header.Get("Etag") != first.header.Get("Etag") {
+				t.Errorf("again: %d %s, first %d %s", a.status, a.body, first.status, first.body)
+			}
+		}
+		wantProblem(t, "another commit under its key", post(1, [16]byte{2}, "k"), 422, wire.CodeIdempotency)
+		if a := post(1, upload, "other"); a.status != http.StatusConflict || a.Seq != 2 {
+			t.Errorf("under another key: %d %s", a.status, a.body)
+		}
+		blobtest.Check(t, v, 2, blobtest.Record(1, 1), blobtest.Record(2, 1), blobtest.Record(3, 1))
+		relist(t, v, func(*manifest.Manifest) {})
+		if a := post(2, upload, "k"); a.status != 200 || string(a.body) != string(first.body) {
+			t.Errorf("after the next commit: %d %s", a.status, a.body)
+		}
+	}
+	t.Run("SQLite", func(t *testing.T) { test(t, []*servertest.Rig{servertest.Start(t, server.Config{})}) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, threeOf(t, server.Config{})) })
+}
+
 // What is revoked through one replica is refused by the others at once, though
 // they have its key in memory; parts that were put at one are committed at
 // another; the witness of one is that of all.
 func TestStateOverReplicas(t *testing.T) {
-	rigs := replicas(t, server.Config{})
+	rigs := threeOf(t, server.Config{})
 	v := newVault(t, rigs[0])
 	second := servertest.NewDevice()
 	relist(t, v, func(m *manifest.Manifest) { m.Devices = append(m.Devices, second.Listed()) })
@@ -254,7 +297,7 @@ func TestStateOverReplicas(t *testing.T) {
 // The rate of a key is each replica's own: three let three times as much pass.
 func TestRateIsOfAReplica(t *testing.T) {
 	time1 := newClock()
-	rigs := replicas(t, server.Config{Rate: 1, Burst: 10, Now: time1.now})
+	rigs := threeOf(t, server.Config{Rate: 1, Burst: 10, Now: time1.now})
 	v := newVault(t, rigs[0])
 	time1.add(time.Minute)
 	for i, rig := range rigs {

@@ -85,6 +85,10 @@ func (s *Server) putOnce(ctx context.Context, v depot.Vault, n depot.Note) error
 	return err
 }
 
+// errNoParts says that none of the parts that a commit names is here: they never
+// were, or it was made before.
+var errNoParts = errors.New("no part is here")
+
 // parts puts the records that were staged for a commit in front of its own.
 func (s *Server) parts(ctx context.Context, c *caller, in *wire.Commit) error {
 	if len(in.Put) > wire.MaxRecords {
@@ -97,8 +101,8 @@ func (s *Server) parts(ctx context.Context, c *caller, in *wire.Commit) error {
 	if err != nil {
 		return err
 	}
-	if len(notes) == 0 && in.Base < c.head.Seq {
-		return nil // made before, perhaps: the depot knows the key, or says conflict
+	if len(notes) == 0 {
+		return errNoParts
 	}
 	if uint64(len(notes)) != uint64(in.Parts) {
 		return invalid("%d parts are here, the commit names %d", len(notes), in.Parts)

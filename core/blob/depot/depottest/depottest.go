@@ -136,12 +136,30 @@ func idempotency(t *testing.T, d depot.Depot) {
 	other.Hash = [32]byte{3}
 	_, err := d.Commit(t.Context(), v, other)
 	want(t, "the key of another commit", err, depot.ErrKeyReused)
+	for range 2 {
+		if done, err := d.Done(t.Context(), v, c.Key, c.Hash); err != nil || !done {
+			t.Errorf("done: %v, %v", done, err)
+		}
+	}
+	for _, elsewhere := range []depot.Vault{v, NewVault()} {
+		if done, err := d.Done(t.Context(), elsewhere, [32]byte{9}, c.Hash); err != nil || done {
+			t.Errorf("a key that nobody used: %v, %v", done, err)
+		}
+	}
+	if done, err := d.Done(t.Context(), NewVault(), c.Key, c.Hash); err != nil || done {
+		t.Errorf("another vault's key: %v, %v", done, err)
+	}
+	_, err = d.Done(t.Context(), v, c.Key, other.Hash)
+	want(t, "done under the key of another commit", err, depot.ErrKeyReused)
 	blobtest.Check(t, Store{d, v}, 2, blobtest.Record(1, 1))
 	// A commit that was not made leaves its key free.
 	late := commit(2)
 	late.Key, late.Hash = [32]byte{4}, [32]byte{4}
 	_, err = d.Commit(t.Context(), v, late)
 	want(t, "conflict", err, blob.ErrConflict)
+	if done, err := d.Done(t.Context(), v, late.Key, late.Hash); err != nil || done {
+		t.Errorf("a commit that was refused: %v, %v", done, err)
+	}
 	late = commit(3)
 	late.Key, late.Hash = [32]byte{4}, [32]byte{5}
 	do(t, d, v, late)

@@ -81,14 +81,30 @@ func (w *writer) once(v depot.Vault, c *depot.Commit) (bool, error) {
 	if err != nil || n == 1 {
 		return false, err
 	}
-	var hash []byte
-	if err := w.row([]any{&hash}, wAnswerHash, v[:], c.Key[:]); err != nil {
-		return false, err
+	return w.answered(v, c.Key, c.Hash)
+}
+
+// Done implements depot.Depot.
+func (d *Depot) Done(ctx context.Context, v depot.Vault, key, hash [32]byte) (done bool, err error) {
+	err = d.write.do(ctx, func(w *writer) error {
+		var err error
+		done, err = w.answered(v, key, hash)
+		return err
+	})
+	return done, d.fail("read", err)
+}
+
+// answered reports whether the commit under key was made.
+func (w *writer) answered(v depot.Vault, key, hash [32]byte) (bool, error) {
+	var there []byte
+	err := w.row([]any{&there}, wAnswerHash, v[:], key[:])
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return false, nil
+	case err == nil && !bytes.Equal(there, hash[:]):
+		err = depot.ErrKeyReused
 	}
-	if !bytes.Equal(hash, c.Hash[:]) {
-		return false, depot.ErrKeyReused
-	}
-	return true, nil
+	return err == nil, err
 }
 
 // advance moves the head, if it is where the commit was made from.
