@@ -19,5 +19,5 @@ fuzz-server:
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./core/blob/wire
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./core/channel
 
-bench-server: postgres-tools ## requests, durable commits and change lists: the targets of docs/performance.md
-	$(GO) test -run '^$$' -bench . -benchtime 2s ./core/channel ./core/blob/depot/... ./core/blob/postgres ./core/blob/server | grep -E '^(Benchmark|pkg)'
+bench-server: postgres-tools ## requests, durable commits, change lists, three replicas beside one: the targets of docs/performance.md
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./core/channel ./core/blob/depot/... ./core/blob/postgres ./core/blob/server ./cmd/ov-server | grep -E '^(Benchmark|pkg)'

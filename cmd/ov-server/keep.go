@@ -39,7 +39,14 @@ func collect(ctx context.Context, d depot.Depot, log *slog.Logger) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			got, err := d.Collect(ctx, retention(now))
+			mine, err := turn(ctx, d, now)
+			if err == nil && !mine {
+				continue
+			}
+			var got depot.Collected
+			if err == nil {
+				got, err = d.Collect(ctx, retention(now))
+			}
 			if err != nil {
 				log.Error("gc", slog.String("cause", err.Error()))
 				continue
@@ -47,6 +54,17 @@ func collect(ctx context.Context, d depot.Depot, log *slog.Logger) {
 			log.Info("gc", slog.Int64("answers", got.Answers), slog.Int64("manifests", got.Manifests), slog.Int64("notes", got.Notes))
 		}
 	}
+}
+
+// turn reports whether this replica is the one that collects, of all that share
+// the database: for nearly as long as until the next time.
+func turn(ctx context.Context, d depot.Depot, now time.Time) (bool, error) {
+	n := depot.Note{Kind: depot.NoteTurn, ID: []byte("collect"), Version: 1, Expires: now.Add(collectEvery - collectEvery/10)}
+	err := d.PutNote(ctx, depot.Vault{}, n, now)
+	if errors.Is(err, blob.ErrConflict) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // with runs f on the configured database.

@@ -87,10 +87,7 @@ func TestAttack20KillServer(t *testing.T) {
 				t.Fatal("no commits get through")
 			}
 		}
-		if err := p.cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = p.cmd.Wait() // killed
+		p.kill(t)
 		p = start(t, nil, "--data", data, "--listen", addr)
 	}
 	stop.Store(true)

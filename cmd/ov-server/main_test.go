@@ -48,6 +48,7 @@ func TestMain(m *testing.M) {
 // A process is a running ov-server.
 type process struct {
 	cmd  *exec.Cmd
+	pipe io.Reader
 	out  []string // what it said before it was ready
 	addr string
 	log  syncBuffer
@@ -70,7 +71,7 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-func command(t *testing.T, env []string, args ...string) *exec.Cmd {
+func command(t testing.TB, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Env = append([]string{"BE_OV_SERVER=1", "PATH=" + os.Getenv("PATH")}, env...)
@@ -80,29 +81,51 @@ func command(t *testing.T, env []string, args ...string) *exec.Cmd {
 // start runs `ov-server serve` and waits until it says what to do next.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
+	p := launch(t, env, args...)
+	p.ready(t)
+	return p
+}
+
+// launch runs `ov-server serve`.
+func launch(t testing.TB, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: command(t, env, append([]string{"serve"}, args...)...)}
 	p.cmd.Stderr = &p.log
-	pipe, err := p.cmd.StdoutPipe()
-	if err != nil {
+	var err error
+	if p.pipe, err = p.cmd.StdoutPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.cmd.Process.Kill(); _ = p.cmd.Wait() })
-	lines := bufio.NewScanner(pipe)
+	return p
+}
+
+// ready waits until it says what to do next.
+func (p *process) ready(t testing.TB) {
+	t.Helper()
+	lines := bufio.NewScanner(p.pipe)
 	for lines.Scan() {
 		p.out = append(p.out, lines.Text())
 		if f := strings.Fields(lines.Text()); len(f) > 1 && f[0] == "address" {
 			p.addr = f[1]
 		}
 		if strings.HasPrefix(lines.Text(), "Next") {
-			go func() { _, _ = io.Copy(io.Discard, pipe) }()
-			return p
+			go func() { _, _ = io.Copy(io.Discard, p.pipe) }()
+			return
 		}
 	}
 	t.Fatalf("it ended: %s", p.log.String())
-	return nil
+}
+
+// kill ends it at once.
+func (p *process) kill(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.cmd.Wait() // killed
 }
 
 // stop ends it as a service manager does, and waits.

@@ -61,6 +61,7 @@ func (c *cli) serve(ctx context.Context) error {
 		return err
 	}
 	defer d.Close()
+	go reach(ctx, d, log)
 	s, err := server.New(server.Config{
 		Depot: d, Key: key, SealedOnly: how.sealed, Hosts: conf.Hosts, Closed: conf.Registration == "closed", MaxVaults: conf.MaxVaults,
 		Limits: depot.Limits{Records: conf.MaxRecords, Bytes: conf.MaxBytes}, Rate: conf.Rate, Burst: conf.Burst,
@@ -93,6 +94,27 @@ func (c *cli) serve(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	return drain(s, web, &conf, log)
+}
+
+// reach says when the database cannot be reached at the start, and when it can.
+// Until then requests get 503 and /readyz fails.
+func reach(ctx context.Context, d depot.Depot, log *slog.Logger) {
+	for first := true; ctx.Err() == nil; first = false {
+		err := d.Ping(ctx)
+		switch {
+		case err == nil && !first:
+			log.Info("database reached")
+			fallthrough
+		case err == nil:
+			return
+		case first:
+			log.Error("database cannot be reached: 503 until it can", slog.String("cause", err.Error()))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // newHTTP bounds what a client can hold.

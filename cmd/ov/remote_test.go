@@ -21,6 +21,7 @@ import (
 // folder that stay the same when it is stopped and started.
 type serverProc struct {
 	program, data, log, address string
+	env                         []string // more than it needs
 	cmd                         *exec.Cmd
 }
 
@@ -84,7 +85,7 @@ func (s *serverProc) start() error {
 	}
 	defer log.Close()
 	s.cmd = exec.Command(s.program, "serve", "--data", s.data, "--listen", s.address)
-	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(s.data)}
+	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(s.data)}, s.env...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
 		return err
