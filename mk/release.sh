@@ -1,95 +1,79 @@
 #!/usr/bin/env bash
 # Builds what people install, into dist/: archives for six systems, Debian and
 # RPM packages, a Homebrew formula, completions, manual pages, a list of what is
-# in it (SBOM) and checksums. The same commit gives the same bytes, wherever it
-# is checked out. Usage: mk/release.sh [FOLDER]
+# in it (SBOM) and checksums. It builds the commit, not the folder: from a clone
+# of its own, so that the same commit gives the same bytes wherever it is
+# checked out. Usage: mk/release.sh [FOLDER]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dist=$(realpath -m "${1:-dist}")
 nfpm_version=v2.43.0
 
-export CGO_ENABLED=0 LC_ALL=C TZ=UTC
+for tool in git go tar gzip zip sha256sum; do
+	command -v "$tool" >/dev/null || { echo "release: $tool is needed" >&2; exit 1; }
+done
+git rev-parse -q --verify HEAD >/dev/null || { echo "release: this is no git clone: there is no commit to build" >&2; exit 1; }
+[ -z "$(git status --porcelain)" ] || echo "release: changes that are not committed are left out" >&2
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+git clone -q . "$work/ov"
+cd "$work/ov"
+
+export CGO_ENABLED=0 GOFLAGS='' GOWORK=off LC_ALL=C TZ=UTC
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 
-tag=$(git describe --tags --exact-match 2>/dev/null || true)
-export VERSION; VERSION=${tag#v}
-[ -n "$VERSION" ] || VERSION=0.0.0-snapshot.$(git rev-parse --short=12 HEAD)
-
 rm -rf "$dist"
-mkdir -p "$dist/build" "$dist/share/man" "$dist/share/completions"
+share=$work/share
+mkdir -p "$dist" "$share/man" "$share/completions" "$share/docs"
 build() { # OS ARCH FOLDER
 	GOOS=$1 GOARCH=$2 go build -trimpath -buildvcs=true -ldflags "-s -w -buildid=" -o "$3/" ./cmd/...
 }
 stamp() { find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
 
-# Pages and completions come from the program itself.
-go run -tags man ./cmd/ov man "$dist/share/man"
-gzip -9 -n "$dist"/share/man/*.1
-host=$dist/build/$(go env GOOS)_$(go env GOARCH)
+# Pages, completions and the version come from the program itself.
+host=$work/build/$(go env GOOS)_$(go env GOARCH)
 build "$(go env GOOS)" "$(go env GOARCH)" "$host"
-"$host/ov" completion bash >"$dist/share/completions/ov.bash"
-"$host/ov" completion zsh >"$dist/share/completions/_ov"
-"$host/ov" completion fish >"$dist/share/completions/ov.fish"
-"$host/ov" completion powershell >"$dist/share/completions/ov.ps1"
+go run -tags man ./cmd/ov man "$share/man"
+gzip -9 -n "$share"/man/*.1
+"$host/ov" completion bash >"$share/completions/ov.bash"
+"$host/ov" completion zsh >"$share/completions/_ov"
+"$host/ov" completion fish >"$share/completions/ov.fish"
+"$host/ov" completion powershell >"$share/completions/ov.ps1"
+cp -r docs/. "$share/docs/"
+export VERSION
+VERSION=$("$host/ov" version --json | sed -n 's/.*"version": "v\(.*\)".*/\1/p')
+[ -n "$VERSION" ] || { echo "release: the programs do not know their version" >&2; exit 1; }
 
 for target in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64; do
 	os=${target%/*} arch=${target#*/}
-	folder=$dist/build/${os}_$arch
+	folder=$work/build/${os}_$arch
 	[ "$folder" = "$host" ] || build "$os" "$arch" "$folder"
 	name=ov_${VERSION}_${os}_$arch
-	mkdir -p "$dist/pack/$name"
-	cp -r "$folder"/. "$dist/share/man" "$dist/share/completions" README.md docs/LICENSE "$dist/pack/$name/"
-	stamp "$dist/pack/$name"
+	mkdir -p "$work/pack/$name"
+	cp -r "$folder"/. "$share/man" "$share/completions" "$share/docs" README.md LICENSE "$work/pack/$name/"
+	chmod -R u=rwX,go=rX "$work/pack/$name" # whatever the umask
+	stamp "$work/pack/$name"
 	if [ "$os" = windows ]; then
-		(cd "$dist/pack" && find "$name" | sort | zip -q -X -@ "$dist/$name.zip")
+		(cd "$work/pack" && find "$name" | sort | zip -q -X -@ "$dist/$name.zip")
 	else
-		tar -C "$dist/pack" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -cf - "$name" | gzip -9 -n >"$dist/$name.tar.gz"
+		tar -C "$work/pack" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -cf - "$name" | gzip -9 -n >"$dist/$name.tar.gz"
 	fi
 	go run ./mk/sbom "$folder"/ov* >"$dist/$name.sbom.json"
 done
 
+chmod -R u=rwX,go=rX "$work/build" "$share"
 for arch in amd64 arm64; do
 	for kind in deb rpm; do
-		ARCH=$arch BUILD=$dist/build/linux_$arch SHARE=$dist/share \
+		ARCH=$arch BUILD=$work/build/linux_$arch SHARE=$share \
 			go run "github.com/goreleaser/nfpm/v2/cmd/nfpm@$nfpm_version" package -f mk/nfpm.yaml -p $kind -t "$dist/" >/dev/null
 	done
 done
 
-sum() { sha256sum "$dist/$1" | cut -d' ' -f1; }
-base=https://github.com/opaquevault/ov/releases/download/v$VERSION
-cat >"$dist/ov.rb" <<RUBY
-class Ov < Formula
-  desc "Run commands with secrets; no trace of them comes back"
-  homepage "https://github.com/opaquevault/ov"
-  version "$VERSION"
-  license "Apache-2.0"
-
-$(for os in darwin linux; do
-	echo "  on_$([ $os = darwin ] && echo macos || echo linux) do"
-	for arch in arm64 amd64; do
-		file=ov_${VERSION}_${os}_$arch.tar.gz
-		echo "    on_$([ $arch = arm64 ] && echo arm || echo intel) do"
-		echo "      url \"$base/$file\""
-		echo "      sha256 \"$(sum "$file")\""
-		echo "    end"
-	done
-	echo "  end"
-done)
-
-  def install
-    bin.install Dir["ov", "ov-*"]
-    man1.install Dir["man/*.1.gz"]
-    bash_completion.install "completions/ov.bash" => "ov"
-    zsh_completion.install "completions/_ov"
-    fish_completion.install "completions/ov.fish"
-  end
-
-  test do
-    assert_match version.to_s, shell_output("#{bin}/ov version")
-  end
-end
-RUBY
-rm -rf "$dist/pack"
-(cd "$dist" && sha256sum ov_* ov.rb *.deb *.rpm 2>/dev/null | sort -k2 -u >SHA256SUMS)
-(cd "$dist" && ls -l --time-style=+ ov* SHA256SUMS | awk '{print $5, $6}')
+cp "$share"/completions/* "$dist/"
+tar -C "$share" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -cf - man | gzip -9 -n >"$dist/ov_${VERSION}_man.tar.gz"
+sha() { sha256sum "$dist/$1" | cut -d' ' -f1; }
+. mk/formula.sh >"$dist/ov.rb"
+(cd "$dist" && sha256sum -- * >"$work/sums" && mv "$work/sums" SHA256SUMS)
+(cd "$dist" && ls -l --time-style=+ | awk 'NF > 2 { printf "%10d %s\n", $5, $6 }')
