@@ -35,7 +35,7 @@ stamp() { find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
 # Pages, completions and the version come from the program itself.
 host=$work/build/$(go env GOOS)_$(go env GOARCH)
 build "$(go env GOOS)" "$(go env GOARCH)" "$host"
-go run -tags man ./cmd/ov man "$share/man"
+"$host/ov" man "$share/man"
 gzip -9 -n "$share"/man/*.1
 "$host/ov" completion bash >"$share/completions/ov.bash"
 "$host/ov" completion zsh >"$share/completions/_ov"

@@ -61,6 +61,10 @@ func (c *cli) ref(arg string) (*config.Config, secret.Ref, error) {
 		o.RefApp, o.RefEnv = parts[0], parts[1]
 	}
 	if _, err := secret.ParseRef(arg, secret.Ref{App: config.DefaultApp, Env: config.DefaultEnv}); err != nil {
+		parts := strings.Split(arg, "/")
+		if name := wellFormed(parts[len(parts)-1]); name != "" && len(parts) <= 3 {
+			err = hinted{err, fmt.Sprintf("a name is a variable's: did you mean %s?", strings.Join(append(parts[:len(parts)-1:len(parts)-1], name), "/"))}
+		}
 		return nil, secret.Ref{}, err
 	}
 	cfg, err := c.load(o)

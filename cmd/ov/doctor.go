@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +66,7 @@ nothing and changes nothing. Exits with 1 when there is a problem; notes are wor
 func (c *cli) examine(ctx context.Context) []finding {
 	home, err := c.homeFolder()
 	if err != nil {
-		return []finding{{"folder", problem, err.Error(), cmp.Or(hint(err), "set HOME or OV_HOME")}}
+		return []finding{{"folder", problem, err.Error(), hint(err)}}
 	}
 	p := &patient{c: c, home: home}
 	found := p.settings()

@@ -96,6 +96,9 @@ func (p *patient) folder(context.Context) []finding {
 			open(path, st.Mode())
 		}
 	}
+	if says, fix := folderTrouble(p.home); says != "" {
+		found = append(found, finding{"folder", problem, says, fix})
+	}
 	if len(found) == 0 {
 		found = append(found, finding{"folder", fine, p.home, ""})
 	}
@@ -106,7 +109,26 @@ func (p *patient) vault(context.Context) []finding {
 	if !p.status.Vault {
 		return []finding{{"vault", problem, "there is none in " + p.home, "ov vault init"}}
 	}
+	if says, fix := p.halfVault(); says != "" {
+		return []finding{{"vault", problem, says, fix}}
+	}
 	return []finding{{"vault", fine, `there is one ("ov vault verify" opens and checks every record)`, ""}}
+}
+
+// halfVault: the store and what this device knows of it belong together. With a
+// server the store is a copy, which is fetched again.
+func (p *patient) halfVault() (says, fix string) {
+	lacks := func(name string) bool {
+		_, err := os.Lstat(filepath.Join(p.home, name))
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	switch {
+	case lacks("member") && lacks("device"):
+		return filepath.Join(p.home, "device") + " is missing, and with it the Secret Key: the store opens for nobody", `bring the file back, or "ov vault restore" a backup: it asks for the recovery kit`
+	case lacks("remote") && lacks("vault.db"):
+		return filepath.Join(p.home, "vault.db") + " is missing: that is the store", `bring the file back, or "ov vault restore" a backup`
+	}
+	return "", ""
 }
 
 func (p *patient) agent(context.Context) []finding {
@@ -195,7 +217,11 @@ func (p *patient) clients(ctx context.Context) []finding {
 		err = json.NewDecoder(bytes.NewReader(out)).Decode(&rows)
 	}
 	if err != nil {
-		return []finding{{"MCP clients", problem, fmt.Sprintf("ov-mcp cannot list them: %v", err), ""}}
+		var failed *exec.ExitError
+		if errors.As(err, &failed) && len(failed.Stderr) > 0 {
+			err = errors.New(strings.TrimSpace(strings.TrimPrefix(string(failed.Stderr), "ov: ")))
+		}
+		return []finding{{"MCP clients", note, fmt.Sprintf("ov-mcp cannot list them: %v", err), "set HOME: the clients' files are looked for there"}}
 	}
 	var found []finding
 	var know []string

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -66,19 +65,6 @@ func usage(cmd *cobra.Command, err error) error {
 	return hinted{misuse{err}, fmt.Sprintf("see \"%s --help\"", cmd.CommandPath())}
 }
 
-// unknown says that cmd has no verb of this name, and which come close.
-func unknown(cmd *cobra.Command, name string) error {
-	err := usage(cmd, fmt.Errorf("unknown command %q", name))
-	if slices.Contains([]string{"get", "show", "read", "view", "cat", "print", "export", "copy"}, name) {
-		return hinted{err, `ov shows no values: "ov run" gives them to a command; "ov secret reveal" is for a person at a terminal`}
-	}
-	cmd.SuggestionsMinimumDistance = 2
-	if close := cmd.SuggestionsFor(name); len(close) > 0 {
-		return hinted{err, "did you mean " + strings.Join(close, ", ") + "?"}
-	}
-	return err
-}
-
 // report prints err and its hint, and returns the exit status.
 func (c *cli) report(cmd *cobra.Command, err error) int {
 	if err == nil {
@@ -88,13 +74,31 @@ func (c *cli) report(cmd *cobra.Command, err error) int {
 		return e.code
 	}
 	c.say("%s", err)
-	if h := hint(err); h != "" {
+	h := hint(err)
+	if h == "" && exitCode(err) == 1 {
+		h = c.trouble() // what may be behind an error that says nothing of it
+	}
+	if h != "" {
 		c.say("hint: %s", h)
 	}
 	if cmd != nil && (cmd.Name() == "run" || cmd.Name() == "shell") {
 		return runCode(err)
 	}
 	return exitCode(err)
+}
+
+// trouble says what is wrong with the vault's folder, when something is: a
+// failing write is told in many ways, and this is what is behind most of them.
+func (c *cli) trouble() string {
+	home, err := c.homeFolder()
+	if err != nil {
+		return hint(err)
+	}
+	says, fix := folderTrouble(home)
+	if says == "" {
+		return ""
+	}
+	return says + "; " + fix
 }
 
 // hint says what to do about err, or nothing.
@@ -115,6 +119,7 @@ func hint(err error) string {
 		{agent.ErrNoVault, `run "ov vault init" to make one`},
 		{agent.ErrVaultExists, `"ov status" shows it; another one needs another folder: --home or OV_HOME`},
 		{agent.ErrLocked, `run "ov unlock", or set OV_PASSWORD_FILE`},
+		{config.ErrNoHome, "set HOME, or OV_HOME to the folder that shall hold the vault"},
 		{config.ErrUntrusted, `read the file, then run "ov trust"`},
 		{agent.ErrNotFound, `"ov secret list" shows what is there`},
 		{agent.ErrExists, `"ov secret set" replaces it`},

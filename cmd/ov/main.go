@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-
 	"strings"
 	"syscall"
 	"time"
@@ -112,7 +111,7 @@ func (c *cli) root(args []string) *cobra.Command {
 		SilenceUsage:  true,
 		Version:       version.Get().String(),
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	root.SetFlagErrorFunc(badFlag)
 	f := root.PersistentFlags()
 	f.StringVar(&c.home, "home", "", "the `folder` that holds everything (default: OV_HOME or ~/.ov)")
 	f.StringVarP(&c.app, "app", "a", "", "app instead of the one of .ov.yaml")
@@ -124,7 +123,7 @@ func (c *cli) root(args []string) *cobra.Command {
 	if i := slices.IndexFunc(all, func(v verb) bool { return len(args) > 0 && v.name == args[0] }); i >= 0 {
 		all = all[i : i+1]
 	} else {
-		root.AddCommand(append(topics(), extra()...)...)
+		root.AddCommand(append(topics(), c.manCmd())...)
 	}
 	for _, v := range all {
 		cmd := v.cmd()
@@ -133,6 +132,13 @@ func (c *cli) root(args []string) *cobra.Command {
 	}
 	root.SetHelpCommandGroupID("about")
 	root.SetCompletionCommandGroupID("about")
+	if len(all) > 1 {
+		root.SetHelpCommand(helpCmd(root))
+		plainCompletions(root)
+		if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+			unquoted(root)
+		}
+	}
 	return root
 }
 

@@ -47,7 +47,7 @@ The exit status is the command's own; 125 means that ov itself failed (see "ov h
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
-				return usage(cmd, errors.New("no command"))
+				return hinted{usage(cmd, errors.New("no command")), "ov run -- COMMAND [ARG...]"}
 			case f.pty && f.noPTY:
 				return usage(cmd, errors.New("--pty and --no-pty exclude each other"))
 			}
@@ -142,6 +142,9 @@ func (c *cli) runChild(ctx context.Context, f runFlags, argv []string) error {
 	}
 	code, err := broker.Run(ctx, client, r)
 	err = errors.Join(err, out.close())
+	if errors.Is(err, proc.ErrNotFound) && strings.ContainsAny(argv[0], " |;&<>$") {
+		err = hinted{err, "a line of shell goes to a shell: ov run -- sh -c '...'"}
+	}
 	if err != nil || code == 0 {
 		return err
 	}

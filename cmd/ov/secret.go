@@ -45,12 +45,15 @@ func (c *cli) withRef(f func(context.Context, *agent.Client, secret.Ref) error) 
 
 func (c *cli) putCmd(use, short string, mode agent.PutMode) *cobra.Command {
 	v := &valueFlags{}
-	cmd := c.jsonFlag(&cobra.Command{Use: use, Short: short, Args: nArgs(1), ValidArgsFunction: c.completeRefs,
+	cmd := c.jsonFlag(&cobra.Command{Use: use, Short: short, Args: oneName, ValidArgsFunction: c.completeRefs,
 		Long: short + `.
 
 The value comes from the terminal, where it is not shown, or from --stdin,
 --file or --generate. It never comes from the command line.`,
 		RunE: c.withRef(func(ctx context.Context, client *agent.Client, ref secret.Ref) error {
+			if st, err := client.Status(ctx); err == nil && !st.Vault { // before a value is typed for nothing
+				return fmt.Errorf("store %q: %w", ref, agent.ErrNoVault)
+			}
 			value, err := v.read(c, ref)
 			if err != nil {
 				return err
@@ -64,6 +67,15 @@ The value comes from the terminal, where it is not shown, or from --stdin,
 		})})
 	v.add(cmd)
 	return cmd
+}
+
+// oneName accepts a secret's name and nothing that may be its value: that is in
+// the shell's history by now, and in the list of processes.
+func oneName(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 || len(args) == 1 && strings.Contains(args[0], "=") {
+		return hinted{usage(cmd, errors.New("a value on the command line")), "give the name alone: ov asks, or reads --stdin or --file. What was typed is in your shell's history: remove it there, and issue a new value"}
+	}
+	return nArgs(1)(cmd, args)
 }
 
 // stored reports a new version, and what to know about its value.
@@ -122,6 +134,13 @@ func (c *cli) secretListCmd() *cobra.Command {
 			}
 			defer client.Close()
 			infos, err := client.List(cmd.Context(), cfg.App.Value, cfg.Env.Value, strings.Join(args, ""))
+			nowhere := cfg.App.Rung == config.FromDefault && cfg.Env.Rung == config.FromDefault // nobody has named a place
+			if nowhere && errors.Is(err, agent.ErrNotFound) {
+				err = nil
+			}
+			if errors.Is(err, agent.ErrNotFound) {
+				return hinted{fmt.Errorf("environment %s: %w", cfg.Context().Space(), agent.ErrNotFound), `"ov env list" shows those that hold secrets; the first "ov secret set" makes one`}
+			}
 			if err != nil {
 				return err
 			}

@@ -23,6 +23,9 @@ func CheckHome(home string) error {
 	if err != nil {
 		return fmt.Errorf("check %q: %w", home, err)
 	}
+	if st, err := os.Stat(real); err == nil && !st.IsDir() {
+		return &Error{Err: ErrDenied, Message: fmt.Sprintf("check %q: %v: not a folder", home, ErrDenied), Advice: "OV_HOME or --home names the folder that holds everything"}
+	}
 	if err := checkAbove(home); err != nil { // of the link, if it is one
 		return err
 	}

@@ -99,6 +99,9 @@ func Load(o Options) (*Config, error) {
 	return c, nil
 }
 
+// ErrNoHome says that nothing tells where the vault is, or shall be.
+var ErrNoHome = errors.New("HOME is not set and neither is OV_HOME")
+
 // Home returns the folder that holds everything: --home, OV_HOME or ~/.ov.
 func Home(o Options) (string, error) {
 	home := o.Home
@@ -107,7 +110,7 @@ func Home(o Options) (string, error) {
 	}
 	if home == "" {
 		if o.UserHome == "" {
-			return "", errors.New("find home folder: HOME is not set and neither is OV_HOME")
+			return "", fmt.Errorf("find home folder: %w", ErrNoHome)
 		}
 		home = filepath.Join(o.UserHome, ".ov")
 	}

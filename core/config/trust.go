@@ -68,7 +68,10 @@ func Write(home, dir string, app, env string, names []string) (*Project, error) 
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("write %q: %w", path, errors.Join(err, os.Remove(path)))
 	}
-	return p, Trust(home, p)
+	if err := Trust(home, p); err != nil { // a file that is not trusted would stop the next command
+		return nil, errors.Join(err, os.Remove(path))
+	}
+	return p, nil
 }
 
 // writeFile replaces a file as a whole or not at all.

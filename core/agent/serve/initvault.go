@@ -25,7 +25,7 @@ func (s *Server) opInit(ctx context.Context, c *client, f *wire.Frame) (answer, 
 	if err != nil {
 		return answer{}, err
 	}
-	if s.hasStore() || s.hasMember() {
+	if s.hasMember() || s.hasStore() && !s.emptyStore(ctx) {
 		return answer{}, vault.ErrVaultExists
 	}
 	if len(f.Files) < 2 && kind != agent.PasswordTTY {

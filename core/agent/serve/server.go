@@ -212,6 +212,15 @@ func (s *Server) hasStore() bool {
 	return err == nil && info.Size() > 0
 }
 
+// emptyStore reports whether nothing was ever written to the store: a vault's
+// making that was cut short, by a full disk for one, left it behind.
+func (s *Server) emptyStore(ctx context.Context) bool {
+	store := &place{Store: s.c.Store(s.storePath())}
+	defer store.Close()
+	_, err := store.Head(ctx)
+	return errors.Is(err, blob.ErrEmpty)
+}
+
 // hasVault reports whether the home holds a vault, or what is left of one.
 func (s *Server) hasVault() bool {
 	_, err := os.Lstat(filepath.Join(s.c.Home, "device"))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -178,13 +179,17 @@ func (s *Server) openAt(ctx context.Context, store *place, password secret.Value
 	return s.withLog(v, store, mem)
 }
 
-// incomplete tells a vault that lost its device file from none.
+// incomplete tells a vault that lost its device file from none, and from one
+// that was not made to its end.
 func (s *Server) incomplete(err error) error {
 	switch {
 	case errors.Is(err, vault.ErrServed):
 		return noRemote(s.c.Home)
 	case !errors.Is(err, vault.ErrNoVault) || !s.hasStore():
 		return err
+	}
+	if _, err := os.Lstat(filepath.Join(s.c.Home, "device")); err == nil {
+		return &agent.Error{Err: agent.ErrNoVault, Message: fmt.Sprintf("unlock vault: %v: its making was cut short", agent.ErrNoVault), Advice: `run "ov vault init" again`}
 	}
 	return &agent.Error{Err: agent.ErrCorrupt,
 		Message: fmt.Sprintf("unlock vault: %s is missing; without it the store beside it opens for nobody", filepath.Join(s.c.Home, "device")),

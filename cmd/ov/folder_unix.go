@@ -1,0 +1,42 @@
+//go:build linux || darwin
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// enough is how much space the vault's folder wants: a write-ahead log, its
+// index and an audit record.
+const enough = 256 << 10
+
+// folderTrouble says why nothing can be written into the vault's folder, or
+// where it is to be made, and what to do; or nothing.
+func folderTrouble(home string) (says, fix string) {
+	dir := home
+	err := unix.Access(dir, unix.W_OK|unix.X_OK)
+	for errors.Is(err, unix.ENOENT) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		err = unix.Access(dir, unix.W_OK|unix.X_OK)
+	}
+	switch {
+	case errors.Is(err, unix.EROFS):
+		return fmt.Sprintf("%s is on a file system that is mounted read-only", dir), "OV_HOME or --home names another folder"
+	case errors.Is(err, unix.ENOTDIR):
+		return fmt.Sprintf("%s is no folder", dir), "OV_HOME or --home names the folder that holds everything"
+	case err != nil:
+		return fmt.Sprintf("%s cannot be written: %v", dir, err), "OV_HOME or --home names another folder"
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return "", ""
+	}
+	if uint64(st.Bavail)*uint64(st.Bsize) < enough || st.Files > 0 && st.Ffree == 0 {
+		return fmt.Sprintf("the disk of %s is full", dir), "make room on it: what cannot be written to the audit log is not decrypted either"
+	}
+	return "", ""
+}
