@@ -70,7 +70,7 @@ func (l *Log) lines() iter.Seq2[[]byte, error] {
 }
 
 func readLines(f io.Reader, yield func([]byte, error) bool) bool {
-	r := bufio.NewReaderSize(f, 1<<20)
+	r := bufio.NewReaderSize(f, 256<<10)
 	for {
 		line, err := r.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {

@@ -109,6 +109,10 @@ func usesOfPassword() map[string]use {
 				return err
 			})
 		},
+		wire.OpAuditPrune: func(ctx context.Context, c *agent.Client, _ *rig) error {
+			_, err := c.AuditPrune(ctx, agent.PruneRequest{Keep: 1})
+			return err
+		},
 		wire.OpLocksRecord: func(ctx context.Context, c *agent.Client, _ *rig) error {
 			return c.RecordLocks(ctx, agent.LocksChange{New: agent.Locks{Modules: strings.Repeat("0", 64)}, Accept: true})
 		},
@@ -119,7 +123,7 @@ func usesOfPassword() map[string]use {
 var otherOps = map[string]string{
 	wire.OpStatus: "says what is there", wire.OpStop: "ends the agent", wire.OpLock: "forgets the keys", wire.OpComplete: "is the record",
 	wire.OpUnlock: "TestLockAndUnlock", wire.OpInit: "TestInitStoreAndRun", wire.OpReveal: "TestReveal", wire.OpMayPut: "TestMayPutUsesNothingUp",
-	wire.OpSpaces: "names of spaces", wire.OpAuditShow: "reads the log", wire.OpAuditVerify: "reads the log", wire.OpAuditExposed: "reads the log",
+	wire.OpSpaces: "names of spaces", wire.OpAuditShow: "reads the log", wire.OpAuditVerify: "reads the log", wire.OpAuditExposed: "reads the log", wire.OpAuditPrunable: "reads the log",
 	wire.OpInspect: "TestVerifyOfDamage", wire.OpAuditInspect: "of a log that is broken", wire.OpAuditRestart: "of a log that is broken",
 	wire.OpDestroy: "TestDestroy", wire.OpRestoreBackup: "TestBackupAndRestore",
 	wire.OpPolicyShow: "TestPolicyIsGuarded", wire.OpPolicyExplain: "TestExplainOverTheSocket", wire.OpPolicyCheck: "TestPolicyCheck", wire.OpPolicyReplay: "TestReplayOfTheLog",
