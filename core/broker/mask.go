@@ -37,15 +37,12 @@ func Mask(ctx context.Context, a Agent, r MaskRequest) (err error) {
 			needles = append(needles, redact.Needle{Name: s.Ref.Name, Value: s.Value})
 		}
 	}
-	if building, err = redact.Begin(needles, o); err != nil {
-		return err
+	done := agent.Completion{GrantID: grant.ID, Failure: "start"}
+	if building, err = redact.Begin(needles, o); err == nil {
+		s := &stream{pipe: r.In, sink: &sink{dst: r.Out}, set: building.Set}
+		err = s.pass()
+		done.Failure, done.Masked = failure(ctx, err, "masking"), counts([]*stream{s}, r.Passed)
 	}
-	s := &stream{pipe: r.In, sink: &sink{dst: r.Out}, set: building.Set}
-	done := agent.Completion{GrantID: grant.ID}
-	if err = s.pass(); err != nil {
-		done.Failure = failure(ctx, err, "input")
-	}
-	done.Masked = counts([]*stream{s}, r.Passed)
 	if cerr := a.Complete(context.WithoutCancel(ctx), done); cerr != nil && err == nil {
 		return fmt.Errorf("complete audit record: %w", cerr)
 	}

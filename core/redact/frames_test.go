@@ -107,6 +107,26 @@ func TestFramesStopAtAnError(t *testing.T) {
 	if _, err := f.Write([]byte("{}\n")); !errors.Is(err, broken) {
 		t.Errorf("and again %v", err)
 	}
+	var late bytes.Buffer // the sink takes it again: what comes behind a gap is not passed on
+	failed := false
+	f = NewFrames(writerFunc(func(p []byte) (int, error) {
+		if !failed {
+			failed = true
+			return 0, broken
+		}
+		return late.Write(p)
+	}), set)
+	for range 3 {
+		if _, err := f.Write([]byte("{\"a\":1}\ntext\n")); !errors.Is(err, broken) {
+			t.Errorf("write: %v", err)
+		}
+		if _, err := f.ReadFrom(strings.NewReader("{}\n")); !errors.Is(err, broken) {
+			t.Errorf("read from: %v", err)
+		}
+	}
+	if err := f.Close(); !errors.Is(err, broken) || late.Len() > 0 {
+		t.Errorf("close: %v, %q came behind the gap", err, late.String())
+	}
 	f = NewFrames(new(bytes.Buffer), set)
 	_, err = f.Write([]byte(`{"` + strings.Repeat("x", maxLiteral+1)))
 	if !errors.Is(err, ErrLiteral) {
