@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -108,6 +109,15 @@ func runSession(t *testing.T, steps []step) {
 	w := newWorld(t, t.TempDir())
 	t.Cleanup(func() { w.leave(t) })
 	script := "exec 2>&1\n"
+	if slices.ContainsFunc(steps, func(s step) bool { return strings.Contains(s.command, "$SERVER") }) {
+		dir := filepath.Dir(w.env["OV_PROGRAM"])
+		s := &serverProc{program: filepath.Join(dir, "ov-server"), data: filepath.Join(w.work, "server"), log: filepath.Join(w.work, "server.log")}
+		t.Cleanup(s.stop)
+		if err := s.start(); err != nil {
+			t.Fatal(err)
+		}
+		script += "SERVER=http://" + s.address + "\n"
+	}
 	for _, s := range steps {
 		script += s.command + "\nstatus=$?; echo; echo \"<<<$status>>>\"\n"
 	}

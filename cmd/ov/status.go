@@ -26,6 +26,7 @@ type statusView struct {
 	Ages    *agesView           `json:"ages,omitempty"`   // of an open vault
 	Remote  *agent.RemoteStatus `json:"remote,omitempty"` // of a vault on a server
 	Shared  []agent.Shared      `json:"shared,omitempty"` // of a home that uses environments of other people's vaults
+	Asked   []string            `json:"asked,omitempty"`  // words of its requests that wait for an invitation
 }
 
 type projectView struct {
@@ -52,7 +53,7 @@ func (c *cli) status(ctx context.Context) (*statusView, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &statusView{Home: cfg.Home, Vault: st.Vault, App: cfg.App, Env: cfg.Env, Agent: agentView(st), Remote: st.Remote, Shared: st.Shared}
+	v := &statusView{Home: cfg.Home, Vault: st.Vault, App: cfg.App, Env: cfg.Env, Agent: agentView(st), Remote: st.Remote, Shared: st.Shared, Asked: st.Asked}
 	if cfg.Project != nil {
 		v.Project = &projectView{cfg.Project.Path, cfg.Project.Trusted}
 	}
@@ -89,6 +90,9 @@ func (c *cli) statusCmd() *cobra.Command {
 			for _, e := range v.Shared {
 				fmt.Fprintf(w, "shared\t%s %s/%s\tas %q, %s; by the device %s, on %s\n", may(e.Role), exit.Clean(e.App), exit.Clean(e.Env), exit.Clean(e.Name),
 					ends(agent.Machine{NotAfter: e.NotAfter}), exit.Clean(e.OwnerWords), exit.Clean(e.Server))
+			}
+			for _, words := range v.Asked {
+				fmt.Fprintf(w, "asked\t%s\twaits for \"ov share accept INVITATION\"\n", exit.Clean(words))
 			}
 			if a := v.Ages; a != nil && a.Oldest != "" {
 				fmt.Fprintf(w, "oldest value\t%s, %s\t%s\n", a.Oldest, plural(a.Days, "day"), map[bool]string{true: plural(a.Due, "secret") + ` due: "ov secret list --stale"`}[a.Due > 0])

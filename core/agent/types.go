@@ -189,6 +189,7 @@ type Status struct {
 	Memory   string        `json:"memory,omitempty"`    // where the keys live: "memfd_secret", "locked", "plain"
 	Remote   *RemoteStatus `json:"remote,omitempty"`    // nil: the vault is on this machine alone
 	Shared   []Shared      `json:"shared,omitempty"`    // environments of other people's vaults, when this home has none of its own
+	Asked    []string      `json:"asked,omitempty"`     // words of the requests for one that wait for an invitation
 	WarnOnly bool          `json:"warn_only,omitempty"` // the sealed policy: a secret in an MCP call's argument is warned of, not refused
 }
 

@@ -165,7 +165,8 @@ func (s *Server) memberError(err error) *agent.Error {
 		return nil
 	}
 	what, role, who := "the shared environment", agent.Role(""), ""
-	if all := s.sharedHere(); len(all) == 1 && all[0].App != "" {
+	all, _ := s.sharedHere()
+	if len(all) == 1 && all[0].App != "" {
 		what, role, who = all[0].App+"/"+all[0].Env, all[0].Role, all[0].Name
 	}
 	may := map[agent.Role]string{agent.RoleRead: "read", agent.RoleWrite: "read and write"}
@@ -187,7 +188,7 @@ func (s *Server) memberError(err error) *agent.Error {
 	case errors.Is(err, vault.ErrScope):
 		hint := "it uses " + what + ", and nothing else of its owner's vault"
 		if role != "" {
-			hint = fmt.Sprintf("this home may %s %s and nothing else of its owner's vault: --app %s --env %s", may[role], what, s.sharedHere()[0].App, s.sharedHere()[0].Env)
+			hint = fmt.Sprintf("this home may %s %s and nothing else of its owner's vault: --app %s --env %s", may[role], what, all[0].App, all[0].Env)
 		}
 		return &agent.Error{Err: agent.ErrDenied, Message: err.Error(), Advice: hint}
 	case errors.Is(err, httpblob.ErrOffline):

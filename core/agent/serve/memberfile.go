@@ -190,18 +190,20 @@ func (s *Server) onlyMember() bool {
 	return err != nil && s.hasMember()
 }
 
-// sharedHere lists the environments that the home uses, as its file says before
-// anybody has given a password.
-func (s *Server) sharedHere() []agent.Shared {
+// sharedHere lists the environments that the home uses, and the words of the
+// requests that wait, as its file says before anybody has given a password.
+func (s *Server) sharedHere() (shared []agent.Shared, asked []string) {
 	m, err := s.readMember()
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	var out []agent.Shared
 	for _, e := range m.Shared {
-		out = append(out, e.Where)
+		shared = append(shared, e.Where)
 	}
-	return out
+	for _, a := range m.Asked {
+		asked = append(asked, oneLine(a.Words))
+	}
+	return shared, asked
 }
 
 // ownMember is what a home without a file begins with: its password is chosen now.

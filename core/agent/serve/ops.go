@@ -123,8 +123,8 @@ func (s *Server) opStatus(ctx context.Context, _ *client, _ *wire.Frame) (answer
 	st := agent.Status{
 		Running: !s.c.OneShot, Locked: s.locked(), Vault: s.hasVault(), PID: os.Getpid(),
 		Version: s.c.Build, Protocol: wire.Version, Memory: string(s.mem.Kind()), Grants: int(s.issued.Load()), Remote: s.remoteStatus(ctx),
-		Shared: s.sharedHere(),
 	}
+	st.Shared, st.Asked = s.sharedHere()
 	if !st.Locked {
 		s.state.leaseMu.Lock()
 		st.IdleLeft, st.HardLeft = s.state.lease.left(s.c.Now())
