@@ -59,6 +59,21 @@ func TestSinkFailsForGood(t *testing.T) {
 	}
 }
 
+// TestSinkFailsInBetween: a write that finds that what waits cannot be written is not written either.
+func TestSinkFailsInBetween(t *testing.T) {
+	for name, next := range map[string][]byte{"large": make([]byte, gathered/2), "too much": make([]byte, gathered/4-1), "huge": make([]byte, 2*gathered)} {
+		out := &once{}
+		s := &sink{dst: out}
+		s.gather()
+		for range 4 {
+			s.Write(make([]byte, gathered/4-1)) // waits, up to a few bytes of room
+		}
+		if n, err := s.Write(next); n != 0 || !errors.Is(err, errWire) || out.Len() > 0 {
+			t.Errorf("%s: %d, %v, and %d bytes came through", name, n, err, out.Len())
+		}
+	}
+}
+
 // TestAttackCutPipe: an output that cannot be read to its end is not taken for one that ended.
 func TestAttackCutPipe(t *testing.T) {
 	needle := []redact.Needle{{Name: "TOKEN", Value: secret.New([]byte(token))}}
@@ -126,6 +141,10 @@ func TestSessionRefused(t *testing.T) {
 	x.req.Wants, x.agent.deny = nil, errDenied
 	if _, err := OpenSession(t.Context(), x.agent, x.req, proc.Limits{}); !errors.Is(err, errDenied) || len(x.agent.done) > 0 {
 		t.Errorf("denied: %v, completed %+v", err, x.agent.done)
+	}
+	x.agent.deny, x.agent.secrets, x.req.Wants = nil, map[string]string{"TOKEN": "abc"}, []Want{{ref("TOKEN"), "TOKEN"}}
+	if _, err := OpenSession(t.Context(), x.agent, x.req, proc.Limits{}); err == nil || x.agent.done[0].Failure != "start" {
+		t.Errorf("a value that cannot be masked: %v, completed %+v", err, x.agent.done)
 	}
 	x.req.Argv = []string{"no-such-shell"}
 	x.agent.asked = nil

@@ -23,11 +23,10 @@ type locks struct {
 	Devices map[string]agent.Locks `json:"devices"`
 }
 
-func readLocks(ctx context.Context, o *opened) (locks, error) {
-	all := locks{Devices: map[string]agent.Locks{}}
+func readLocks(ctx context.Context, o *opened) (all locks, err error) {
 	text, err := o.vault.Sealed(ctx, vault.ScannerLock)
 	if errors.Is(err, vault.ErrNotFound) {
-		return all, nil
+		return locks{Devices: map[string]agent.Locks{}}, nil
 	}
 	if err != nil {
 		return all, err

@@ -116,8 +116,10 @@ func TestPIN(t *testing.T) {
 			p := newPerson(t)
 			done := during(func() error { return r.at(t, p).Approve(t.Context(), id) })
 			p.sees(c.question)
+			p.sees("to allow this: ")
 			p.types("246813\n")
 			p.sees("wrong password")
+			p.sees("to allow this: ") // what is typed before the question is dropped
 			p.types(testPassword + "\n")
 			if err := <-done; err != nil {
 				t.Errorf("%s: %v", what, err)

@@ -139,6 +139,7 @@ func TestInitOnTerminal(t *testing.T) {
 	p.sees("New master password: ")
 	p.types("weak-password\n") // 39 bits
 	p.sees("weak, about 2^39 guesses")
+	p.sees("Use it all the same? [y/N] ")
 	p.types("n\n")
 	p.sees("New master password: ")
 	p.types(testPassword + "\n")
