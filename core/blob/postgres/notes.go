@@ -16,7 +16,7 @@ import (
 func (d *Depot) Note(ctx context.Context, v depot.Vault, kind depot.NoteKind, id []byte, now time.Time) (depot.Note, error) {
 	n := depot.Note{Kind: kind, ID: id}
 	var expires int64
-	err := d.do(ctx, func(ctx context.Context) error {
+	err := d.ask(ctx, func(ctx context.Context) error {
 		return d.pool.QueryRow(ctx, qNote, v[:], int16(kind), id, now.UnixMilli()).Scan(&n.Version, &expires, &n.Body)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -29,7 +29,7 @@ func (d *Depot) Note(ctx context.Context, v depot.Vault, kind depot.NoteKind, id
 // List implements depot.Depot.
 func (d *Depot) List(ctx context.Context, v depot.Vault, kind depot.NoteKind, prefix []byte, now time.Time) (out []depot.Note, err error) {
 	lo, hi := depot.Span(prefix)
-	err = d.do(ctx, func(ctx context.Context) error {
+	err = d.ask(ctx, func(ctx context.Context) error {
 		rows, err := d.pool.Query(ctx, qNotes, v[:], int16(kind), lo, hi, now.UnixMilli())
 		if err != nil {
 			return err
@@ -49,7 +49,7 @@ func (d *Depot) List(ctx context.Context, v depot.Vault, kind depot.NoteKind, pr
 // PutNote implements depot.Depot.
 func (d *Depot) PutNote(ctx context.Context, v depot.Vault, n depot.Note, now time.Time) error {
 	var tag pgconn.CommandTag
-	err := d.do(ctx, func(ctx context.Context) (err error) {
+	err := d.do(ctx, func(ctx context.Context) (err error) { // a part may be large
 		if n.Version == 1 {
 			tag, err = d.pool.Exec(ctx, wNewNote, v[:], int16(n.Kind), n.ID, n.Expiry(), notNil(n.Body), now.UnixMilli())
 		} else {
@@ -65,7 +65,7 @@ func (d *Depot) PutNote(ctx context.Context, v depot.Vault, n depot.Note, now ti
 
 // DropNote implements depot.Depot.
 func (d *Depot) DropNote(ctx context.Context, v depot.Vault, kind depot.NoteKind, id []byte) error {
-	return fail("write", d.do(ctx, func(ctx context.Context) error {
+	return fail("write", d.ask(ctx, func(ctx context.Context) error {
 		_, err := d.pool.Exec(ctx, wDropNote, v[:], int16(kind), id)
 		return err
 	}))

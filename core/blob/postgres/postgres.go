@@ -4,7 +4,7 @@
 //
 //	statements.go  all SQL
 //	postgres.go    opening and reading
-//	host.go        which of several hosts is written to
+//	host.go        which of several hosts is written to; prefer.go which is tried first
 //	migrate.go     the schema
 //	commit.go      what a commit does
 //	notes.go       notes; keep.go is for who runs the server
@@ -58,6 +58,7 @@ func openWith(ctx context.Context, dsn string, t times) (*Depot, error) {
 		return nil, err
 	}
 	probe(conf, t.probe)
+	prefer(conf)
 	pool, err := pgxpool.NewWithConfig(ctx, conf)
 	if err != nil {
 		return nil, fail("open", err)
@@ -110,7 +111,7 @@ func (d *Depot) Close() error {
 
 // Head implements depot.Depot.
 func (d *Depot) Head(ctx context.Context, v depot.Vault) (h depot.Head, err error) {
-	err = d.do(ctx, func(ctx context.Context) error {
+	err = d.ask(ctx, func(ctx context.Context) error {
 		h, err = scanHead(d.pool.QueryRow(ctx, qHead, v[:]))
 		return err
 	})
@@ -133,7 +134,7 @@ func scanHead(row pgx.Row) (h depot.Head, err error) {
 
 // Manifest implements depot.Depot.
 func (d *Depot) Manifest(ctx context.Context, v depot.Vault, seq uint64) (body []byte, err error) {
-	err = d.do(ctx, func(ctx context.Context) error { return d.pool.QueryRow(ctx, qManifest, v[:], int64(seq)).Scan(&body) })
+	err = d.ask(ctx, func(ctx context.Context) error { return d.pool.QueryRow(ctx, qManifest, v[:], int64(seq)).Scan(&body) })
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, blob.ErrNotFound
 	}
@@ -145,7 +146,7 @@ func (d *Depot) Changes(ctx context.Context, v depot.Vault, since uint64) (out [
 	if _, err := d.Head(ctx, v); err != nil {
 		return nil, err
 	}
-	err = d.do(ctx, func(ctx context.Context) error {
+	err = d.ask(ctx, func(ctx context.Context) error {
 		rows, err := d.pool.Query(ctx, qChanges, v[:], int64(since))
 		if err != nil {
 			return err
@@ -193,7 +194,7 @@ func columnsOf(keys []blob.Key) columns {
 
 // Get implements depot.Depot.
 func (d *Depot) Get(ctx context.Context, v depot.Vault, keys []blob.Key, limit int) (out []blob.Record, err error) {
-	err = d.do(ctx, func(ctx context.Context) error {
+	err = d.ask(ctx, func(ctx context.Context) error {
 		switch len(keys) {
 		case 0:
 			return nil
@@ -291,7 +292,7 @@ func (d *Depot) getMany(ctx context.Context, v depot.Vault, keys []blob.Key) ([]
 // Locate implements depot.Depot.
 func (d *Depot) Locate(ctx context.Context, locator [16]byte) (v depot.Vault, err error) {
 	var id []byte
-	err = d.do(ctx, func(ctx context.Context) error { return d.pool.QueryRow(ctx, qLocate, locator[:]).Scan(&id) })
+	err = d.ask(ctx, func(ctx context.Context) error { return d.pool.QueryRow(ctx, qLocate, locator[:]).Scan(&id) })
 	if errors.Is(err, pgx.ErrNoRows) {
 		return v, blob.ErrNotFound
 	}

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 
 	"github.com/opaquevault/ov/core/blob"
@@ -24,10 +26,16 @@ func (s *Server) once(ctx context.Context, c *caller) error {
 		return nil
 	}
 	now := s.c.Now()
-	n := depot.Note{Kind: depot.NoteNonce, ID: c.sig.Nonce[:], Version: 1, Expires: now.Add(onceLife)}
+	n := depot.Note{Kind: depot.NoteNonce, ID: c.sig.Nonce[:], Version: 1, Body: make([]byte, 16), Expires: now.Add(onceLife)}
+	rand.Read(n.Body)
 	err := s.c.Depot.PutNote(ctx, c.vault, n, now)
-	if errors.Is(err, blob.ErrConflict) {
-		return channel.ErrReplayed
+	if !errors.Is(err, blob.ErrConflict) {
+		return err
+	}
+	// A depot writes again what it was not answered: the note there may be this one.
+	there, err := s.c.Depot.Note(ctx, c.vault, n.Kind, n.ID, now)
+	if err == nil && !bytes.Equal(there.Body, n.Body) {
+		err = channel.ErrReplayed
 	}
 	return err
 }

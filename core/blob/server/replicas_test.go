@@ -328,3 +328,33 @@ func TestWitnessNotStored(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// unanswered is a depot whose every write of a nonce is made and not answered,
+// and then made again, as a database does it whose connection breaks.
+type unanswered struct{ depot.Depot }
+
+func (d unanswered) PutNote(ctx context.Context, v depot.Vault, n depot.Note, now time.Time) error {
+	if n.Kind == depot.NoteNonce {
+		_ = d.Depot.PutNote(ctx, v, n, now)
+	}
+	return d.Depot.PutNote(ctx, v, n, now)
+}
+
+// A request whose nonce was written twice because the first answer was lost is
+// no replay.
+func TestOnceUnanswered(t *testing.T) {
+	depots(t, func(t *testing.T, c server.Config) {
+		if c.Depot == nil {
+			c.Depot = servertest.NewDepot(t)
+		}
+		c.Depot = unanswered{c.Depot}
+		rig, other := servertest.Start(t, c), servertest.Start(t, c)
+		v := newVault(t, rig)
+		part := request{method: "PUT", path: v.path("uploads", strings.Repeat("ab", 16), "0"), body: wire.EncodeRecords(nil), signer: v.dev}
+		r := signature(t, part)
+		if a := send(t, rig, r); a.status != 204 {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		wantProblem(t, "again, elsewhere", send(t, other, r), 401, wire.CodeReplayed)
+	})
+}

@@ -8,3 +8,6 @@ import "syscall"
 func attributes(cred *syscall.Credential) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: cred, Setpgid: true}
 }
+
+// family is the process alone here: its children end when they miss it.
+func family(pid int) []int { return []int{pid} }

@@ -30,6 +30,7 @@ func StartPair() (*Pair, error) {
 		return nil, err
 	}
 	if primary.port, err = freePort(); err != nil {
+		primary.Stop()
 		return nil, err
 	}
 	// On the command line, so that it stays when the primary comes back, and the
@@ -52,6 +53,7 @@ func (p *Pair) addStandby() error {
 		return err
 	}
 	if standby.port, err = freePort(); err != nil {
+		standby.Stop()
 		return err
 	}
 	from := fmt.Sprintf("host=%s port=%d user=postgres application_name=%s", loopback, p.Primary.port, theStandby)
@@ -102,6 +104,9 @@ func (p *Pair) Database(t testing.TB) string {
 	name := p.Primary.create(t)
 	return fmt.Sprintf("postgres://postgres@%s:%d,%s:%d/%s?sslmode=disable", loopback, p.Primary.port, loopback, p.Standby.port, name)
 }
+
+// Port returns the port on loopback; 0 for a cluster that has none.
+func (c *Cluster) Port() int { return c.port }
 
 // Of returns the address of the database of dsn on one host alone.
 func (c *Cluster) Of(t testing.TB, dsn string) string {

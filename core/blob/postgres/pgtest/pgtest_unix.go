@@ -278,11 +278,34 @@ func (c *Cluster) Kill() error {
 	if c.cmd == nil {
 		return nil
 	}
-	if err := syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL); err != nil { // a group of its own: see attributes
+	if err := errors.Join(c.signal(syscall.SIGSTOP), c.signal(syscall.SIGKILL)); err != nil {
 		return err
 	}
 	<-c.done
 	c.cmd = nil
+	return nil
+}
+
+// Freeze stops every process of the server where it is: connections stay open
+// and nothing answers. Thaw has them go on.
+func (c *Cluster) Freeze() error { return c.locked(syscall.SIGSTOP) }
+
+// Thaw undoes Freeze.
+func (c *Cluster) Thaw() error { return c.locked(syscall.SIGCONT) }
+
+func (c *Cluster) locked(sig syscall.Signal) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.signal(sig)
+}
+
+// signal reaches the server first, so that it does nothing about its children.
+func (c *Cluster) signal(sig syscall.Signal) error {
+	for _, pid := range family(c.cmd.Process.Pid) {
+		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+	}
 	return nil
 }
 
