@@ -91,13 +91,20 @@ func (b *traitor) put(kind uint8, id seal.ID, version uint64, data []byte) blob.
 type treason struct {
 	put     []blob.Record
 	purge   func(blob.Entry) bool    // what the server drops with it
-	roots   bool                     // his manifest has the roots of his own environment alone
 	edit    func(*manifest.Manifest) // of the manifest, before he signs it
 	warrant []byte                   // nil: his record
 }
 
-// commit makes it on top of what st holds, with the roots of what st then holds.
+// commit makes it on top of what st holds.
 func (b *traitor) commit(st blob.Store, tr treason) {
+	b.t.Helper()
+	if err := st.Commit(context.Background(), b.signed(st, tr)); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// signed is the commit, with the roots of what st then holds.
+func (b *traitor) signed(st blob.Store, tr treason) blob.Commit {
 	b.t.Helper()
 	ctx := context.Background()
 	head, err := st.Head(ctx)
@@ -141,9 +148,7 @@ func (b *traitor) commit(st blob.Store, tr treason) {
 		warrant = b.record
 	}
 	c.Manifest = m.Encode(ed25519.Sign(b.holder.Sign, m.Body()), warrant)
-	if err := st.Commit(ctx, c); err != nil {
-		b.t.Fatal(err)
-	}
+	return c
 }
 
 // treasons are all that he can try in one commit, by name.
