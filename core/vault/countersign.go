@@ -50,7 +50,7 @@ func (v *Vault) countersignDue(ctx context.Context) (bool, error) {
 			return true, nil
 		}
 	}
-	for n := 0; m.Writer != nil; n++ {
+	for n := 1; m.Writer != nil; n++ {
 		if n == longRun {
 			return true, nil
 		}

@@ -213,7 +213,7 @@ func (v *Vault) groupState(head blob.Head, m *seal.Manifest, entries []blob.Entr
 	s := emptyState(head, m)
 	var leaves []seal.Hash
 	for _, e := range entries {
-		if e.Group == env {
+		if e.Group == env && e.Seq <= head.Seq { // the store may have moved on
 			here := entry{group: e.Group, sum: e.Sum, seq: e.Seq}
 			s.add(e.Key, here)
 			leaves = append(leaves, here.leaf(e.Key))

@@ -73,6 +73,9 @@ func newState(head blob.Head, m *seal.Manifest, entries []blob.Entry) (*state, e
 	s.entries = make(map[blob.Key]entry, len(entries))
 	leaves := manifest.Leaves{}
 	for _, e := range entries {
+		if e.Seq > head.Seq { // the store has moved on
+			continue
+		}
 		here := entry{group: e.Group, sum: e.Sum, seq: e.Seq}
 		s.add(e.Key, here)
 		leaves.Add(e.Group, here.leaf(e.Key))

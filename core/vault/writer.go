@@ -84,7 +84,7 @@ func onlyAdded(chain []*seal.Manifest, entries []blob.Entry, env *seal.EnvID, no
 		envs = []seal.EnvID{*env}
 	}
 	for _, e := range entries {
-		if env == nil || e.Group == *env {
+		if e.Seq <= head.Seq && (env == nil || e.Group == *env) {
 			all = append(all, manifest.Entry{Kind: e.Kind, Env: e.Group, ID: e.ID, Version: e.Version, Sum: e.Sum, Seq: e.Seq})
 		}
 	}

@@ -46,15 +46,16 @@ type NoteKind uint8
 
 // The kinds of notes.
 const (
-	NotePart    NoteKind = 1 // a part of a staged commit; id: upload[16] part[4]
-	NoteRequest NoteKind = 2 // a new device asks to be let in; id: the request's
-	NoteReply   NoteKind = 3 // the reply to it
-	NoteWitness NoteKind = 4 // an audit checkpoint; id: the device's
-	NoteRevoked NoteKind = 5 // a key that was listed once; id: a KeyID, body: the public key
-	NoteAttempt NoteKind = 6 // attempts to enrol in the last hour
-	NoteNonce   NoteKind = 7 // a request that may be taken once; id: its nonce
-	NoteTurn    NoteKind = 8 // which replica does what one does for all; id: what
-	NoteProbe   NoteKind = 9 // a replica has found that the database writes; id: its own
+	NotePart    NoteKind = 1  // a part of a staged commit; id: upload[16] part[4]
+	NoteRequest NoteKind = 2  // a new device asks to be let in; id: the request's
+	NoteReply   NoteKind = 3  // the reply to it
+	NoteWitness NoteKind = 4  // an audit checkpoint; id: the device's
+	NoteRevoked NoteKind = 5  // a key that was listed once; id: a KeyID, body: the public key
+	NoteAttempt NoteKind = 6  // attempts to enrol in the last hour
+	NoteNonce   NoteKind = 7  // a request that may be taken once; id: its nonce
+	NoteTurn    NoteKind = 8  // which replica does what one does for all; id: what
+	NoteProbe   NoteKind = 9  // a replica has found that the database writes; id: its own
+	NoteYield   NoteKind = 10 // members wait until a device has committed
 )
 
 // A Note is a small thing beside a vault, or, with the zero Vault, beside all.

@@ -82,6 +82,11 @@ func (s *Server) postCommit(w http.ResponseWriter, r *http.Request, c *caller) e
 func (s *Server) commit(w http.ResponseWriter, ctx context.Context, c *caller, dc depot.Commit) error {
 	before, err := s.c.Depot.Commit(ctx, c.vault, dc)
 	s.watch.commit(before, err)
+	if c.principal == nil {
+		if err := s.deviceCommitted(ctx, c, err); err != nil {
+			return err
+		}
+	}
 	if errors.Is(err, blob.ErrConflict) {
 		return s.conflict(ctx, c.vault)
 	} else if err != nil {

@@ -13,6 +13,11 @@ import (
 // that they refuse must not be stored: nothing could come after it, and the vault
 // would be at its end. That next follows prev is known.
 func (s *Server) admitMember(ctx context.Context, c *caller, in *wire.Commit, next, prev *manifest.Manifest) error {
+	if wait, err := s.devicesTurn(ctx, c.vault); err != nil {
+		return err
+	} else if wait {
+		return s.conflict(ctx, c.vault)
+	}
 	if in.Locator != [16]byte{} {
 		return forbidden("a member does not say how a vault is found")
 	}

@@ -8,6 +8,7 @@
 //	once.go     what all replicas together take once
 //	read.go     heads, changes, records
 //	commit.go   commits; admit.go holds them against their manifest
+//	member.go   commits of members; turn.go gives devices their turn
 //	upload.go   parts of large commits
 //	mail.go     requests of new devices; witness.go audit checkpoints
 //	sealed.go   requests that came sealed
@@ -55,6 +56,7 @@ type Server struct {
 	strangers *limiter // by address: what nobody known to a vault asks for
 	newcomers *limiter // by address: devices that ask to be let in, again and again
 	large     budget
+	turns     turns // of devices before members
 	watch     *watch
 	page      []byte // the description, for people
 	handler   http.Handler

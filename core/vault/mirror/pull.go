@@ -184,6 +184,9 @@ func (s *Store) records(ctx context.Context, p *pulled) error {
 	}
 	fresh := changed[:0]
 	for _, e := range changed {
+		if e.Seq > p.c.Seq {
+			continue // for the next look: whoever writes without a pause does not keep us from this one
+		}
 		if is, ok := held[e.Key]; !ok {
 			add(e)
 			fresh = append(fresh, e)

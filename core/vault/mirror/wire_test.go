@@ -2,7 +2,9 @@ package mirror
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -202,4 +204,101 @@ func TestAttackTraitorHonestServer(t *testing.T) {
 	}
 	r.first.must(r.first.put("TOKEN", "after"))
 	survived(t, 12, "a member who writes, and an honest server: %d treasons, sent in four ways: none stored", len(treasons))
+}
+
+// A member who writes without a pause is revoked all the same: what was stored
+// before is kept, what comes after is refused, and nothing is in between. One does
+// it by the rules, reading what is new before each write; the other knows that
+// nobody else writes, and reads nothing.
+func TestAttackBusyMember(t *testing.T) {
+	ctx := t.Context()
+	r := newRig(t, real.Config{})
+	for i := range 300 { // it is not done in a moment
+		r.first.must(r.first.put(fmt.Sprintf("OLD_%d", i), "x"))
+	}
+	bobs := r.admit("bob", manifest.RoleWriter, time.Time{})
+	bob, bobStore, err := r.open(bobs)
+	r.first.must(err)
+
+	revoke := func() {
+		list, err := r.first.vault.Members(ctx)
+		r.first.must(err)
+		r.first.must(r.first.vault.RevokeMember(ctx, list[0].ID, yes))
+	}
+	loop := func(write func(i int) error) (n int, last error) {
+		started, done := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			for ; ; n++ {
+				if last = write(n); last != nil && !errors.Is(last, blob.ErrConflict) && !errors.Is(last, vault.ErrConflict) {
+					return
+				}
+				if n == 5 {
+					close(started)
+				}
+			}
+		}()
+		<-started
+		revoke()
+		<-done
+		return n, last
+	}
+	var kept []string
+	n, last := loop(func(i int) error {
+		name := fmt.Sprintf("BOB_%d", i)
+		_, err := bob.Put(ctx, ref(name), text("x"), vault.PutOptions{Before: yes})
+		if err == nil {
+			kept = append(kept, name)
+		}
+		return err
+	})
+	var refused *httpblob.RefusedError
+	if !errors.As(last, &refused) || refused.Code != wire.CodeRevoked {
+		t.Errorf("his last write: %v", last)
+	}
+	for _, name := range kept {
+		r.first.sees(name, "x")
+	}
+	heads, err := r.first.vault.Names(ctx, "shop", "development")
+	if err != nil || len(heads) != 301+len(kept) {
+		t.Errorf("%d secrets, want %d, %v", len(heads), 301+len(kept), err)
+	}
+	bobStore.Close()
+
+	daves := r.admit("dave", manifest.RoleWriter, time.Time{})
+	_, daveStore, err := r.open(daves)
+	r.first.must(err)
+	signs := newTraitor(t, daves, r.first.wire.Store)
+	head, err := r.first.wire.Store.Head(ctx)
+	r.first.must(err)
+	m, last := loop(func(i int) error {
+		// He makes the next one on his own, and looks when that was none.
+		next := signs.empty(head)
+		err := daveStore.Commit(ctx, blob.Commit{Base: head.Seq, Seq: next.Seq, Manifest: next.Manifest})
+		if err == nil {
+			head = next
+		} else if h, herr := daveStore.Head(ctx); herr == nil {
+			head = h
+		}
+		return err
+	})
+	if !errors.As(last, &refused) || refused.Code != wire.CodeRevoked {
+		t.Errorf("his last commit: %v", last)
+	}
+	survived(t, 12, "two members who write without a pause, %d and %d times: revoked", n, m)
+}
+
+// empty is the next commit, of nothing.
+func (b *traitor) empty(head blob.Head) blob.Head {
+	b.t.Helper()
+	prev, err := manifest.Parse(head.Manifest)
+	if err != nil {
+		b.t.Error(err)
+		return head
+	}
+	m := prev.Next()
+	p := b.holder.Principal()
+	m.Seq, m.Prev, m.Signer = prev.Seq+1, manifest.Chain(head.Manifest), p.DeviceID()
+	m.Time = max(uint64(time.Now().UnixMilli()), prev.Time)
+	return blob.Head{Seq: m.Seq, Manifest: m.Encode(ed25519.Sign(b.holder.Sign, m.Body()), b.record)}
 }
