@@ -142,7 +142,7 @@ func (t *tx) resealEnv(ctx context.Context, e *seal.Env, vk []byte) error {
 				return err
 			}
 			err = t.resealVersion(*e, old, k, key, data[0])
-			if errors.Is(err, ErrTampered) && shared {
+			if shared && (errors.Is(err, ErrTampered) || errors.Is(err, seal.ErrVersion)) {
 				continue // it was never anything else: a member of bad faith must not keep a key in use
 			}
 			if err != nil {

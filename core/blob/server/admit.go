@@ -72,6 +72,8 @@ func admitPut(c *wire.Commit, next *manifest.Manifest) error {
 	for i := range c.Put {
 		r := &c.Put[i]
 		switch {
+		case len(r.Data) == 0:
+			return invalid("a record without data")
 		case len(r.Data) > wire.MaxRecord:
 			return tooLarge(wire.MaxRecord)
 		case !manifest.Stored(r.Kind):

@@ -126,7 +126,10 @@ func (s *Store) put(ctx context.Context, tx *sql.Tx, c blob.Commit, came []uint6
 		}
 		args := make([]any, 0, 7*len(some))
 		for i := range some {
-			r, seq := &some[i], c.Seq
+			r, seq := some[i], c.Seq
+			if r.Data == nil { // nothing is not NULL
+				r.Data = []byte{}
+			}
 			if came != nil {
 				seq = came[at+i]
 			}

@@ -24,7 +24,6 @@ type traitor struct {
 	holder *seal.Holder
 	record []byte // by which the vault lists him
 	env    *seal.EnvKey
-	edit   func(*manifest.Principal) // what he claims of himself
 }
 
 // newTraitor makes one of a member's key, as of what st holds.
