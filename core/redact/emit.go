@@ -27,6 +27,7 @@ func (w *Writer) step(p []byte, final bool) {
 		w.prev = int(b.Bytes[n-1])
 		if !w.set.view.empty() {
 			w.edge = w.view.edgeAt(n)
+			w.reader = w.rows.edge(b.Bytes[:n], w.reader)
 		}
 		w.first = first
 	}
@@ -69,12 +70,16 @@ func (w *Writer) keep(p []byte, from int64) {
 
 // emit passes on or masks everything before the offset to, which p reaches.
 func (w *Writer) emit(p []byte, to int64) {
+	w.spans = append(w.spans, w.rowSpans...)
 	if len(w.spans) > 1 {
 		slices.SortFunc(w.spans, span.order)
 	}
 	n := 0
-	for ; n < len(w.spans) && w.spans[n].start < to; n++ {
+	for ; n < len(w.spans); n++ {
 		s := &w.spans[n]
+		if s.start >= to && !(w.open && s.start <= w.mask.End) { // undecided, and no part of what is masked
+			break
+		}
 		if w.open && s.start <= w.mask.End {
 			w.mask.End = max(w.mask.End, s.end)
 			continue
@@ -84,6 +89,9 @@ func (w *Writer) emit(p []byte, to int64) {
 		w.start(s)
 	}
 	w.spans = w.spans[:copy(w.spans, w.spans[n:])]
+	n = len(w.spans)
+	w.spans = slices.DeleteFunc(w.spans, span.isRow)
+	w.rowSpans, w.rowsWait = w.rowSpans[:0], len(w.spans) < n
 	w.pass(p, to)
 	if w.open && w.mask.End < to {
 		w.shut()

@@ -93,7 +93,8 @@ func escapeLength(p []byte) int {
 }
 
 var (
-	makesLabel  = regexp.MustCompile(`^ ?[!-/:-@[-` + "`" + `{-~]{0,3}[:#$%>)\]}?] `)
+	makesLabel  = regexp.MustCompile(`^(?: ?|[\r\n]+)[!-/:-@[-` + "`" + `{-~]{0,3}[:#$%>)\]}?] `)
+	quotedMail  = regexp.MustCompile(`^[\r\n]+> `)
 	behindLabel = regexp.MustCompile(`[:#$%>)\]}?] [!-/:-@[-` + "`" + `{-~]{0,3}$`)
 	joined      = regexp.MustCompile(`[./_+*\x80-\xff]$`)
 	twoPieces   = regexp.MustCompile(`^([,\-:;=>?@\]^_` + "`" + `|}~)*+./\x7f-\xff])[^0-9A-Za-z]*[0-9A-Za-z]{1,3}([^0-9A-Za-z])`)
@@ -122,7 +123,7 @@ func (v *plainView) opens(i int) bool {
 		return true
 	case at > 0 && !v.gone[at-1] && alphanumeric(int(v.stream[at-1])), joined.MatchString(before):
 		return false
-	case makesLabel.MatchString(rest) && !behindLabel.MatchString(before):
+	case makesLabel.MatchString(rest) && !behindLabel.MatchString(before) && (end-at == 1 || !quotedMail.MatchString(rest)):
 		return false
 	}
 	return two == nil || two[1] == two[2]
@@ -185,14 +186,24 @@ func (h *heap) spansIn(text []byte, final bool, opens func(int) bool, origin fun
 	return spans, hold
 }
 
+// everySpan returns the spans of all lanes, and from where on the stream would be
+// held back if it went on.
+func everySpan(c *collector, stream []byte, final bool) ([]span, int) {
+	spans, hold := c.stream.spansIn(stream, final, func(int) bool { return true }, func(i int) int { return i })
+	v := viewOf(stream)
+	squeezed, h := c.view.spansIn(v.text, final, v.openAt, func(i int) int { return v.origin[i] })
+	if h < len(v.text) {
+		hold = min(hold, v.origin[h])
+	}
+	inRows, h := rowSpansIn(c, stream, final)
+	spans = append(append(spans, squeezed...), inRows...)
+	slices.SortFunc(spans, span.order)
+	return spans, min(hold, h)
+}
+
 // oracle masks a whole stream.
 func oracle(c *collector, needles []Needle, stream []byte) (string, []Mask) {
-	same := func(i int) int { return i }
-	spans, _ := c.stream.spansIn(stream, true, func(int) bool { return true }, same)
-	v := viewOf(stream)
-	squeezed, _ := c.view.spansIn(v.text, true, v.openAt, func(i int) int { return v.origin[i] })
-	spans = append(spans, squeezed...)
-	slices.SortFunc(spans, span.order)
+	spans, _ := everySpan(c, stream, true)
 	var out []byte
 	var masks []Mask
 	at := int64(0)
@@ -215,14 +226,7 @@ func (v *plainView) openAt(i int) bool { return v.text[i] != rift && v.opens(i) 
 // heldBy returns how many bytes the oracle would hold back after the stream.
 // What is undecided but masked already, as part of an earlier range, is not held.
 func heldBy(c *collector, stream []byte) int {
-	spans, hold := c.stream.spansIn(stream, false, func(int) bool { return true }, func(i int) int { return i })
-	v := viewOf(stream)
-	squeezed, h := c.view.spansIn(v.text, false, v.openAt, func(i int) int { return v.origin[i] })
-	if h < len(v.text) {
-		hold = min(hold, v.origin[h])
-	}
-	spans = append(spans, squeezed...)
-	slices.SortFunc(spans, span.order)
+	spans, hold := everySpan(c, stream, false)
 	end := int64(-1)
 	for _, s := range spans {
 		if s.start < int64(hold) || s.start <= end {

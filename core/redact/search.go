@@ -11,7 +11,10 @@ type span struct {
 	start, end int64
 	who        form
 	inner      bool // it starts inside another one, or where that ends
+	row        bool // it was found in rows, and will be again as long as it is undecided
 }
+
+func (a span) isRow() bool { return a.row }
 
 // order sorts spans by start. Of those that start together the first one names
 // the range: whole forms before pieces, the longest of the whole forms, then by
@@ -65,7 +68,7 @@ func (w *Writer) search(b match.Block, base int64) int {
 		}
 	}
 	if f := &w.set.view; !f.empty() {
-		hold = min(hold, w.searchView(f, b, base))
+		hold = min(hold, w.searchView(f, b, base), w.searchRows(b, base))
 	}
 	return hold
 }

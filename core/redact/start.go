@@ -18,6 +18,9 @@ const solid = 4
 //   - Nor where a sign joins it to another short piece and does not come again
 //     behind that: y/n is a choice, 3.c.7 may be a value.
 func (v *view) opens(i int) bool {
+	if v.text[i] == rift { // a filter may ask for it by chance
+		return false
+	}
 	at := v.origin(i)
 	end := v.pieceEnd(at)
 	if end-at >= solid || end == len(v.win) {

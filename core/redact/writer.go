@@ -53,10 +53,18 @@ type Writer struct {
 
 	patterns *patterns // what the rest goes through, or nil
 
-	view    view
-	edge    edge // of the view that begins at first
-	opens   func(int) bool
-	spans   []span // known, not yet emitted
+	view  view
+	edge  edge // of the view that begins at first
+	opens func(int) bool
+	spans []span // known, not yet emitted
+
+	rows     rows
+	reader   rowReader // at first
+	opensRow func(int) bool
+	rowSpans []span // found in the last block
+	found    []foundRow
+	rowsWait bool // some of them are not yet emitted
+
 	scratch match.Scratch
 
 	out    int64 // what comes before has been passed on or masked
@@ -85,14 +93,15 @@ func NewWriter(dst io.Writer, s *Set, hook func(Mask)) *Writer {
 // newWriter returns a Writer without rules.
 func newWriter(dst io.Writer, s *Set, hook func(Mask)) *Writer {
 	w := &Writer{dst: dst, set: s, hook: hook, counts: map[counter]int64{}}
-	w.opens = w.view.opens
+	w.opens, w.opensRow = w.view.opens, w.rows.opens
 	w.begin()
 	return w
 }
 
 // begin forgets the stream so far, but for its length.
 func (w *Writer) begin() {
-	w.prev, w.edge, w.rest = -1, edge{joins: -1}, nil
+	w.prev, w.edge, w.reader, w.rest = -1, edge{joins: -1}, rowReader{}, nil
+	w.found = w.found[:0]
 	w.base, w.first, w.seen = w.out, w.out, w.out
 }
 
@@ -183,6 +192,7 @@ func (w *Writer) Close() error {
 	}
 	clear(w.buf[:cap(w.buf)])
 	clear(w.view.text[:cap(w.view.text)])
+	clear(w.rows.text[:cap(w.rows.text)])
 	if w.patterns != nil {
 		w.patterns.close()
 	}
@@ -196,7 +206,10 @@ func (w *Writer) Add(more ...Needle) error {
 		return err
 	}
 	if w.set.view.empty() {
-		w.edge = edge{joins: w.prev} // it was not kept
+		w.edge, w.reader = edge{joins: w.prev}, rowReader{mode: rowNone} // they were not kept
+		if w.prev < 0 || w.prev == '\n' {
+			w.reader = rowReader{}
+		}
 	}
 	w.set = s
 	w.seen, w.rest = w.first, nil // what is held back has not been searched for them
@@ -229,7 +242,7 @@ func (w *Writer) waiting() int {
 func (w *Writer) Echo(typed []byte) error {
 	w.settle()
 	n := w.Held()
-	if n == 0 || n > len(typed) || len(w.spans) > 0 || w.err != nil {
+	if n == 0 || n > len(typed) || len(w.spans) > 0 || w.rowsWait || w.err != nil {
 		return w.err
 	}
 	held := w.tail()

@@ -55,6 +55,9 @@ var cases = []struct {
 	{"pieces behind a label", "x7Kq2Vw9ZbT4mNc8", Squeezed, "key: x7: Kq: 2V: w9: Zb: T4: mN: c8", "key: [REDACTED:A]"},
 	{"a gap that is too long", "x7Kq2Vw9ZbT4mNc8", Squeezed, "x7Kq2Vw9" + strings.Repeat(" ", maxGap+1) + "ZbT4mNc8", ""},
 	{"a gap that is not", "x7Kq2Vw9ZbT4mNc8", Squeezed, "x7Kq2Vw9" + strings.Repeat(" ", maxGap) + "ZbT4mNc8.", "[REDACTED:A]."},
+	{"a dump behind text", "x7Kq2Vw9ZbT4mNc8", All, "00000000: 6b3d 7837 4b71 3256 7739 5a62 5434 6d4e  k=x7Kq2Vw9ZbT4mN\n00000010: 6338 0a                                  c8.\nend\n", "00000000: 6b3d [REDACTED:A] 0a                                  [REDACTED:A]\nend\n"},
+	{"a dump of characters behind text", "x7Kq2Vw9ZbT4mNc8", Squeezed, "0000000   p   w   =   x   7   K   q   2   V   w   9   Z   b   T   4   m\n0000020   N   c   8  \\n\n0000024\n", "0000000   p   w   =   [REDACTED:A]  \\n\n0000024\n"},
+	{"two dumps", "x7Kq2Vw9ZbT4mNc8", Squeezed, "0000000   k   x   7   K   q   2   V   w   9\n\n0000000   Z   b   T   4   m   N   c   8\n", "0000000   k   x   7   K   q   2   V   w   9\n\n0000000   Z   b   T   4   m   N   c   8\n"},
 	{"inside a word", "x7Kq2Vw9ZbT4mNc8", Squeezed, "abcx7\nKq2Vw9ZbT4mNc8 abcx7Kq\n2Vw9ZbT4mNc8", ""},
 }
 

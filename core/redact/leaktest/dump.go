@@ -92,12 +92,12 @@ func dumps() []Shape {
 		dump("od -a", "%07o", listing("   %c", "")),
 		dump("hexdump", "%07x", func(row string) string { return words(row, 2, "%04x") }),
 		{Name: "od of more than the token", Lane: redact.Fragments, Print: func(c Canaries) string {
-			return "0000000" + words("K=", 2, "%06o") + markView(words(c.Token[:14], 2, "%06o")) + "\n0000020" + markView(words(c.Token[14:30], 2, "%06o")) +
-				"\n0000040\x03" + words(c.Token[30:]+"\n\x00", 2, "%06o") + "\x04\n"
+			return "0000000" + words("K=", 2, "%06o") + "\x03" + markView(words(c.Token[:14], 2, "%06o")) + "\n0000020" + markView(words(c.Token[14:30], 2, "%06o")) +
+				"\n0000040" + words(c.Token[30:]+"\n\x00", 2, "%06o") + "\x04\n"
 		}},
 		{Name: "od -tx4 of more than the token", Lane: redact.Fragments, Print: func(c Canaries) string {
-			return "0000000\x03" + words("PW="+c.Token[:1], 4, "%08x") + "\x04" + markView(words(c.Token[1:13], 4, "%08x")) + "\n0000020" +
-				markView(words(c.Token[13:29], 4, "%08x")) + "\n0000040\x03" + words(c.Token[29:]+"\n", 4, "%08x") + "\x04\n"
+			return "0000000\x03" + words("PW="+c.Token[:1], 4, "%08x") + markView(words(c.Token[1:13], 4, "%08x")) + "\n0000020" +
+				markView(words(c.Token[13:29], 4, "%08x")) + "\n0000040" + words(c.Token[29:]+"\n", 4, "%08x") + "\x04\n"
 		}},
 		{Name: "od -An -x of more than the token", Print: func(c Canaries) string {
 			return "\x03" + words("K"+c.Token[:1], 2, "%04x") + markView(words(c.Token[1:31], 2, "%04x")) + words(c.Token[31:]+"\n", 2, "%04x") + "\x04\n"

@@ -90,6 +90,8 @@ type Shape struct {
 	// after what has to be masked, and nothing else may be, unless it lies
 	// between a \x03 and a \x04.
 	Print func(Canaries) string
+
+	rows bool // what it prints is put together from rows
 }
 
 // A Result is what became of a shape. It holds nothing of the secret.
@@ -151,17 +153,17 @@ type Text struct {
 // Parse takes the marks out of what a shape prints.
 func Parse(marked string) Text {
 	var t Text
-	must, may := false, false
+	must, may := false, 0
 	for _, c := range []byte(marked) {
 		switch c {
 		case 1, 2:
 			must = c == 1
 		case 3, 4:
-			may = c == 3
+			may += 7 - 2*int(c) // 1 or -1
 		default:
 			t.Text = append(t.Text, c)
 			t.Must = append(t.Must, must)
-			t.May = append(t.May, must || may)
+			t.May = append(t.May, must || may > 0)
 		}
 	}
 	return t

@@ -113,6 +113,9 @@ func (t Text) show(masked []bool) string {
 func TestReference(t *testing.T) {
 	c := canaries()
 	for _, s := range Shapes() {
+		if s.rows { // the view of rows has its oracle beside the engine
+			continue
+		}
 		text := Parse(s.Print(c))
 		masked := reference(c.Needles(), redact.All, text.Text)
 		if left, extra := text.Compare(masked); left > 0 || extra > 0 {

@@ -31,7 +31,7 @@ func Shapes() []Shape {
 	all = append(all, lane(redact.Encoded, bases())...)
 	all = append(all, lane(redact.Encoded, escapes())...)
 	all = append(all, lane(redact.Encoded, alphabets())...)
-	for _, shapes := range [][]Shape{squeezed(), separated(), notations(), dumps(), nested(), orders(), numbers()} {
+	for _, shapes := range [][]Shape{squeezed(), separated(), notations(), dumps(), nested(), orders(), numbers(), inRows()} {
 		all = append(all, lane(redact.Squeezed, shapes)...)
 	}
 	return append(all, lane(redact.Fragments, fragments())...)
