@@ -120,6 +120,9 @@ func (s *Server) mayAsk(c *client) error {
 	if c.actor.MCP() {
 		return &agent.Error{Err: agent.ErrDenied, Message: "ask for an environment: denied: a coding agent does not share"}
 	}
+	if shared, _ := s.sharedHere(); len(shared) > 0 {
+		return &agent.Error{Err: agent.ErrVaultExists, Message: fmt.Sprintf("ask for an environment: %s uses %s/%s, and a home uses one: %v", s.c.Home, shared[0].App, shared[0].Env, agent.ErrVaultExists), Advice: "another environment has a home of its own: --home FOLDER"}
+	}
 	if s.hasDevice() {
 		return &agent.Error{Err: agent.ErrVaultExists, Message: fmt.Sprintf("ask for an environment: %v: %s", agent.ErrVaultExists, s.c.Home), Advice: "a shared environment has a home of its own: --home FOLDER"}
 	}
@@ -373,12 +376,15 @@ func (s *Server) keepShared(ctx context.Context, c *client, a *asking) error {
 		return err
 	}
 	var mem lockmem.Arena
-	o, err := s.openMachine(ctx, key, a.ca, &mem)
+	o, err := s.openPart(ctx, key, a.key, a.ca, &mem)
 	if err != nil {
 		key.Wipe()
 		return err
 	}
 	defer o.close(false)
+	if _, away := o.place.away(); away { // of a former member's copy, with no such key in it
+		return &agent.Error{Err: agent.ErrOffline, Message: "accept: " + agent.ErrOffline.Error(), Advice: "the first look at a shared environment needs its server"}
+	}
 	if role := roleOf(o.vault.Role()); role != a.where.Role {
 		return &agent.Error{Err: agent.ErrTampered, Message: fmt.Sprintf("accept: the invitation gives %q, and the vault %q: %v", a.where.Role, role, agent.ErrTampered)}
 	}
@@ -391,11 +397,11 @@ func (s *Server) keepShared(ctx context.Context, c *client, a *asking) error {
 		text = seen
 	}
 	kept := sharedFile{Sealed: sealMember(a.vk, useMember, plainOf(text)), CA: a.ca, Where: a.where}
-	return s.changeMember(func(m *memberFile) error {
+	return errors.Join(o.place.part.Save(ctx, o.vault.Seq()), s.changeMember(func(m *memberFile) error {
 		m.dropAsked(a.askedAs)
 		m.Shared = append(m.Shared, kept)
 		return nil
-	})
+	}))
 }
 
 // dropAsked takes a request out of the file.

@@ -191,6 +191,7 @@ func (c *client) try(ctx context.Context, f *wire.Frame) (a answer, err error) {
 	if a, err = h(ctx, c, f); err == nil {
 		err = c.s.settle(ctx)
 	}
+	c.s.dropCopies(err)
 	return a, err
 }
 

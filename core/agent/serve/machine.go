@@ -122,6 +122,11 @@ func (s *Server) openMachine(ctx context.Context, key *vault.MachineKey, ca stri
 	if err != nil {
 		return nil, err
 	}
+	return s.openAs(ctx, key, store, mem)
+}
+
+// openAs opens with key what is in store.
+func (s *Server) openAs(ctx context.Context, key *vault.MachineKey, store *place, mem *lockmem.Arena) (*opened, error) {
 	v, err := key.Open(ctx, store, vault.Options{Alloc: mem.Alloc})
 	if err != nil {
 		store.Close()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/opaquevault/ov/core/seal"
 	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/core/vault"
+	"github.com/opaquevault/ov/core/vault/mirror"
 )
 
 // A membership is what an open shared environment has beside a vault: where what
@@ -57,7 +60,7 @@ func (s *Server) openShared(ctx context.Context, e *sharedFile, vk []byte, mem *
 	}
 	kept := mem.Alloc(len(vk))
 	copy(kept, vk)
-	o, err := s.openMachine(ctx, key, e.CA, mem)
+	o, err := s.openPart(ctx, key, text, e.CA, mem)
 	if err != nil {
 		key.Wipe()
 		return nil, err
@@ -68,6 +71,67 @@ func (s *Server) openShared(ctx context.Context, e *sharedFile, vk []byte, mem *
 		return nil, err
 	}
 	return o, nil
+}
+
+// sharedName is the folder with copies of shared environments: ciphertext, as it
+// is on their owners' servers.
+const sharedName = "shared"
+
+// openPart opens an environment on its owner's server, or the copy of it that this
+// home keeps for when that cannot be reached. text is what key was read from.
+func (s *Server) openPart(ctx context.Context, key *vault.MachineKey, text secret.Value, ca string, mem *lockmem.Arena) (*opened, error) {
+	line, err := seal.ParseMachineKey(text)
+	if err != nil {
+		return nil, err
+	}
+	defer line.Wipe()
+	p, err := s.machinePlace(key, ca)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(s.c.Home, sharedName)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		p.Close()
+		return nil, &agent.Error{Err: agent.ErrStorage, Message: "make the copy's folder: " + err.Error()}
+	}
+	path := filepath.Join(dir, fmt.Sprintf("%x", line.Env))
+	local, ok := s.c.Store(path + ".db").(mirror.Local)
+	if !ok {
+		p.Close()
+		return nil, fmt.Errorf("open store: it cannot hold the copy of a server's: %w", agent.ErrInternal)
+	}
+	p.part = mirror.NewPart(local, p.Store, line.Env, mirror.Options{Offline: offline, Stamp: path + ".synced", Now: s.c.Now})
+	p.Store = p.part
+	o, err := s.openAs(ctx, key, p, mem)
+	s.dropCopies(err)
+	return o, err
+}
+
+// dropCopies removes the copies of a home whose access was ended.
+func (s *Server) dropCopies(err error) {
+	if ended(err) && s.onlyMember() {
+		os.RemoveAll(filepath.Join(s.c.Home, sharedName))
+	}
+}
+
+// ended reports whether the owner of a vault has ended the access of who asks.
+func ended(err error) bool {
+	refused := (*httpblob.RefusedError)(nil)
+	return errors.Is(err, vault.ErrRevoked) || errors.As(err, &refused) && (refused.Code == wireblob.CodeRevoked || refused.Code == wireblob.CodeUnknownKey)
+}
+
+// look asks the environment's server, now.
+func (o *opened) look(ctx context.Context) (agent.SyncReport, error) {
+	from := o.vault.Seq()
+	if _, err := o.vault.Spaces(ctx); err != nil {
+		return agent.SyncReport{}, err
+	}
+	contact, away := o.place.away()
+	if away {
+		return agent.SyncReport{}, &agent.Error{Err: agent.ErrOffline, Message: "sync: " + agent.ErrOffline.Error(), Advice: "secrets are read from the copy in this home; changes wait until the server is back"}
+	}
+	w := o.where()
+	return agent.SyncReport{Remote: agent.RemoteStatus{URL: w.Server, Vault: w.Vault, Words: w.ServerWords, State: agent.RemoteOnline, Synced: contact}, From: from, To: o.vault.Seq()}, nil
 }
 
 // remember keeps what was seen of the environment in the home's file.
@@ -137,8 +201,8 @@ func (o *opened) settle(ctx context.Context, s *Server) error {
 	}
 	var err error
 	switch {
-	case o.member != nil:
-		err = o.remember(s)
+	case o.member != nil: // the copy first: one that is older than what was seen does not open
+		err = errors.Join(o.place.part.Save(ctx, seq), o.remember(s))
 	case o.place != nil && o.place.remote != nil:
 		seq, err = o.noteCommits(ctx, s, seq)
 	}
@@ -171,15 +235,12 @@ func (s *Server) memberError(err error) *agent.Error {
 	}
 	may := map[agent.Role]string{agent.RoleRead: "read", agent.RoleWrite: "read and write"}
 	refused := (*httpblob.RefusedError)(nil)
-	code := ""
-	if errors.As(err, &refused) {
-		code = refused.Code
-	}
+	late := errors.As(err, &refused) && refused.Code == wireblob.CodeExpired
 	switch {
-	case errors.Is(err, vault.ErrRevoked), code == wireblob.CodeRevoked, code == wireblob.CodeUnknownKey:
+	case ended(err):
 		return &agent.Error{Err: agent.ErrDenied, Message: fmt.Sprintf("your access to %s (as %q) was ended by its owner: this key was revoked, and nothing of it opens here any more", what, who),
 			Advice: `to be let in again, ask the owner; "ov vault destroy" removes what is left here, and "ov share ask --text" makes a new request`}
-	case errors.Is(err, vault.ErrExpired), code == wireblob.CodeExpired:
+	case errors.Is(err, vault.ErrExpired), late:
 		return &agent.Error{Err: agent.ErrDenied, Message: fmt.Sprintf("your access to %s (as %q) is over: it was given for a time: %v", what, who, err),
 			Advice: `the owner can give it again: "ov share ask --text" in another home makes a request`}
 	case errors.Is(err, vault.ErrReadOnly):
@@ -191,8 +252,8 @@ func (s *Server) memberError(err error) *agent.Error {
 			hint = fmt.Sprintf("this home may %s %s and nothing else of its owner's vault: --app %s --env %s", may[role], what, all[0].App, all[0].Env)
 		}
 		return &agent.Error{Err: agent.ErrDenied, Message: err.Error(), Advice: hint}
-	case errors.Is(err, httpblob.ErrOffline):
-		return &agent.Error{Err: agent.ErrOffline, Message: err.Error(), Advice: "a shared environment is read from its owner's server, each time: there is no copy here"}
+	case errors.Is(err, httpblob.ErrOffline) && len(all) == 0:
+		return &agent.Error{Err: agent.ErrOffline, Message: err.Error(), Advice: "the first look at a shared environment needs its server"}
 	}
 	return nil
 }

@@ -86,6 +86,7 @@ type place struct {
 	mirror *mirror.Store   // the store, if there is a server
 	server *httpblob.Store // its own connection
 	signer *signer
+	part   *mirror.Part // the store of a shared environment: its owner's server, and a copy
 }
 
 // place opens the home's store. A server is not asked before the vault is open.
@@ -185,14 +186,26 @@ func (s *Server) notice() string {
 	if s.state.open == nil {
 		return ""
 	}
-	st := s.state.open.place.status()
+	synced, away := s.state.open.place.away()
 	switch {
-	case st == nil || st.State != agent.RemoteOffline:
+	case !away:
 		return ""
-	case st.Synced.IsZero():
+	case synced.IsZero():
 		return "the server cannot be reached: this is the copy on this machine"
 	}
-	return fmt.Sprintf("the server cannot be reached: this is the copy of %s, %s old", st.Synced.Local().Format(time.DateTime), age(s.c.Now().Sub(st.Synced)))
+	return fmt.Sprintf("the server cannot be reached: this is the copy of %s, %s old", synced.Local().Format(time.DateTime), age(s.c.Now().Sub(synced)))
+}
+
+// away reports whether a copy is read in the place of a server, and as of when.
+func (p *place) away() (synced time.Time, away bool) {
+	if p != nil && p.part != nil {
+		return p.part.Away()
+	}
+	st := p.status()
+	if st == nil {
+		return time.Time{}, false
+	}
+	return st.Synced, st.State == agent.RemoteOffline
 }
 
 // known is the version of a secret that this device has heard of, before the
@@ -230,6 +243,10 @@ func (s *Server) opSync(ctx context.Context, _ *client, _ *wire.Frame) (answer, 
 		return answer{}, err
 	}
 	defer done()
+	if o.member != nil {
+		report, err := o.look(ctx)
+		return answer{args: report}, err
+	}
 	if o.place == nil || o.place.mirror == nil {
 		return answer{}, noServer("sync")
 	}

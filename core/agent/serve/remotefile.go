@@ -94,10 +94,8 @@ func replaceFile(home, name string, b []byte) error {
 // forgetRemote removes what says that there is a server, or was one.
 func forgetRemote(home string) error {
 	var errs []error
-	for _, name := range []string{syncedName, remoteName, memberName, notedName} {
-		if err := os.Remove(filepath.Join(home, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
+	for _, name := range []string{syncedName, remoteName, memberName, notedName, sharedName} {
+		errs = append(errs, os.RemoveAll(filepath.Join(home, name)))
 	}
 	return errors.Join(errs...)
 }

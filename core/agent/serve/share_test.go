@@ -164,7 +164,7 @@ func TestAskByText(t *testing.T) {
 	if err := bob.accept(t, in); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, "accepted twice", bob.accept(t, in), agent.ErrNotFound, "opens once")
+	wantError(t, "accepted twice", bob.accept(t, in), agent.ErrVaultExists, "a home uses one", "--home")
 	bob.opens(t)
 	if e := bob.log.events("share_accept"); !slices.Equal(e, []string{"default/development JOINED"}) {
 		t.Errorf("on record: %q", e)

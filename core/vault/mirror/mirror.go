@@ -207,14 +207,16 @@ func (s *Store) note(behind uint64, err error) {
 	}
 }
 
-func (s *Store) stamp() {
-	if s.o.Stamp == "" {
+func (s *Store) stamp() { stamp(s.o.Stamp, s.tried) }
+
+func stamp(path string, at time.Time) {
+	if path == "" {
 		return
 	}
-	if os.Chtimes(s.o.Stamp, time.Time{}, s.tried) == nil {
+	if os.Chtimes(path, time.Time{}, at) == nil {
 		return
 	}
-	if f, err := os.OpenFile(s.o.Stamp, os.O_CREATE|os.O_WRONLY, 0o600); err == nil { // it tells people something, no more
+	if f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600); err == nil { // it tells people something, no more
 		f.Close()
 	}
 }
