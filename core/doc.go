@@ -19,6 +19,7 @@
 //	seal      the keys and envelopes, byte by byte
 //	blob      opaque records under opaque ids: sqlite keeps them here, server and depot for many vaults
 //	channel   what ov and ov-server send each other: sealed to the server, signed by a device
+//	disktest  a disk that is too small, for tests
 //	lp        length-prefixed fields, so that what is signed or hashed reads in one way
 //	audit     the log: chained, signed, durable before anything is opened
 //	version   which build this is

@@ -8,9 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/opaquevault/ov/core/disktest"
 )
 
 // away answers nothing, then hands over to the service again: as a network
@@ -96,13 +97,7 @@ func TestDiskFull(t *testing.T) {
 	if err := os.Mkdir(small, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=900k,mode=700"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("mount a small disk: %v", err)
-		}
-		t.Skipf("a small disk cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() { syscall.Unmount(small, syscall.MNT_DETACH) })
+	disk := disktest.Mount(t, small, "900k")
 	w.home = filepath.Join(small, "ov")
 	w.env = append(w.env, "OV_HOME="+w.home)
 	w.must(t, "vault", "init", "--kit", filepath.Join(w.dir, "kit-small"))
@@ -114,9 +109,7 @@ func TestDiskFull(t *testing.T) {
 	if strings.Contains(r.out+r.err, "canary") {
 		t.Error("a value is shown")
 	}
-	if err := syscall.Mount("tmpfs", small, "tmpfs", syscall.MS_REMOUNT, "size=32m,mode=700"); err != nil {
-		t.Fatal(err)
-	}
+	disk.Grow("32m")
 	w.must(t, "import", "resume")
 	w.must(t, "import", "vault://secret", "-a", "f", "--yes")
 	got := w.versions(t, "f")

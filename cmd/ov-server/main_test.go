@@ -33,6 +33,7 @@ import (
 	"github.com/opaquevault/ov/core/blob/postgres/pgtest"
 	"github.com/opaquevault/ov/core/blob/server/servertest"
 	"github.com/opaquevault/ov/core/channel"
+	"github.com/opaquevault/ov/core/disktest"
 )
 
 var suite pgtest.Suite // of this test binary
@@ -378,13 +379,7 @@ func TestBackupRestore(t *testing.T) {
 // and when there is room again it goes on.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("mount a small disk: %v", err)
-		}
-		t.Skipf("cannot mount a small file system: %v (the answer to a full disk is TestFailingDepot's as well)", err)
-	}
-	defer syscall.Unmount(dir, 0)
+	disk := disktest.Mount(t, dir, "2m") // without one: the answer to a full disk is TestFailingDepot's as well
 	p := start(t, nil, "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0")
 	id, dev := depottest.NewVault(), servertest.NewDevice()
 	s := p.store(t, id, dev, nil)
@@ -401,9 +396,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatalf("%d stored, %v", len(stored), full)
 	}
 	blobtest.Check(t, s, len(stored), stored...)
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=16m"); err != nil {
-		t.Fatal(err)
-	}
+	disk.Grow("16m")
 	next := blobtest.Record(999, 1)
 	if err := s.Commit(context.WithoutCancel(t.Context()), blobtest.Commit(len(stored)+1, next)); err != nil {
 		t.Fatal(err)

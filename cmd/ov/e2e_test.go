@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/opaquevault/ov/core/disktest"
 )
 
 // big says that `make attack` runs: the same tests at their full size.
@@ -299,18 +301,8 @@ func damaged(b []byte, at int) []byte {
 func TestFullDisk(t *testing.T) {
 	w := newWorld(t, t.TempDir())
 	home := filepath.Join(w.work, "home")
-	if err := syscall.Mount("tmpfs", home, "tmpfs", 0, "size=768k"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("mount a small disk: %v", err)
-		}
-		t.Skipf("a small disk cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() {
-		w.leave(t)
-		if err := syscall.Unmount(home, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
+	disk := disktest.Mount(t, home, "768k")
+	t.Cleanup(func() { w.leave(t) })
 	w.must(t, "", "vault", "init", "--kit", filepath.Join(w.work, "kit"))
 	w.must(t, w.canary, "secret", "set", "CANARY", "--stdin")
 	stored, full := 0, result{}
@@ -326,9 +318,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("a full disk exits %d after %d secrets: %s", full.code, stored, full.stderr)
 	}
 	// What was acknowledged is there once there is room again.
-	if err := syscall.Mount("tmpfs", home, "tmpfs", syscall.MS_REMOUNT, "size=16m"); err != nil {
-		t.Fatal(err)
-	}
+	disk.Grow("16m")
 	if names := w.names(t); len(names) != stored+1 {
 		t.Errorf("%d secrets are listed, %d were acknowledged", len(names), stored+1)
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/opaquevault/ov/core/blob/sqlite"
+	"github.com/opaquevault/ov/core/disktest"
 	"github.com/opaquevault/ov/core/secret"
 )
 
@@ -227,18 +228,13 @@ func TestAttack21NoRoom(t *testing.T) {
 // A full disk from the start: Create leaves nothing that looks like a vault.
 func TestAttack21CreateWithoutRoom(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8k"); err != nil {
-		t.Skipf("cannot mount a small file system: %v (the form with a file size limit runs everywhere)", err)
-	}
-	defer syscall.Unmount(dir, 0)
+	disk := disktest.Mount(t, dir, "8k") // the form with a file size limit runs everywhere
 	st := sqlite.Open(filepath.Join(dir, "vault.db"))
 	if _, _, err := Create(t.Context(), st, dir, text(password), Options{}); err == nil {
 		t.Fatal("made a vault without room")
 	}
 	st.Close()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=4m"); err != nil {
-		t.Fatal(err)
-	}
+	disk.Grow("4m")
 	st = sqlite.Open(filepath.Join(dir, "vault.db"))
 	defer st.Close()
 	v, _, err := Create(t.Context(), st, dir, text(password), Options{})

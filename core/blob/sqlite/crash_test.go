@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/opaquevault/ov/core/blob"
 	"github.com/opaquevault/ov/core/blob/blobtest"
+	"github.com/opaquevault/ov/core/disktest"
 )
 
 // campaign is set for the long forms: every byte, not a sample.
@@ -90,13 +90,7 @@ func write(t *testing.T, path string, b []byte) {
 // there, and when there is room again it goes on.
 func TestAttack21FullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("mount a small disk: %v", err)
-		}
-		t.Skipf("cannot mount a small file system: %v (the form of package vault with a file size limit runs everywhere)", err)
-	}
-	defer syscall.Unmount(dir, 0)
+	disk := disktest.Mount(t, dir, "512k") // the form of package vault with a file size limit runs everywhere
 	s := Open(filepath.Join(dir, "vault.db"))
 	defer s.Close()
 	var stored []blob.Record
@@ -115,9 +109,7 @@ func TestAttack21FullDisk(t *testing.T) {
 	s.Close()
 	s = Open(filepath.Join(dir, "vault.db"))
 	blobtest.Check(t, s, len(stored), stored...)
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=4m"); err != nil {
-		t.Fatal(err)
-	}
+	disk.Grow("4m")
 	next := blobtest.Record(999, 1)
 	if err := s.Commit(t.Context(), blobtest.Commit(len(stored)+1, next)); err != nil {
 		t.Fatal(err)
