@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/opaquevault/ov/core/agent"
@@ -291,6 +292,9 @@ func TestAttack25NonsenseToEveryOp(t *testing.T) {
 			got, err := io.ReadAll(b)
 			b.Close()
 			<-done
+			if errors.Is(err, syscall.ECONNRESET) { // it hung up on what is no header, and did not read on
+				err = nil
+			}
 			if err != nil || strings.Contains(string(got), `"code":"internal"`) || strings.Contains(string(got), "value-of") {
 				t.Errorf("%s with %.40s: %v, answered %.200q", op, args, err, got)
 			}

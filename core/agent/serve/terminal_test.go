@@ -1,12 +1,9 @@
-//go:build linux
-
 package serve
 
 import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
 	"github.com/opaquevault/ov/core/agent"
@@ -33,23 +31,11 @@ type person struct {
 
 func newPerson(t *testing.T) *person {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	master, tty, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { master.Close() })
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tty.Close() })
+	t.Cleanup(func() { master.Close(); tty.Close() })
 	p := &person{t: t, master: master, tty: tty}
 	go func() {
 		buf := make([]byte, 1024)
@@ -100,7 +86,7 @@ func (p *person) shown() string {
 // settings returns the terminal's settings, to be compared.
 func (p *person) settings() unix.Termios {
 	p.t.Helper()
-	s, err := unix.IoctlGetTermios(int(p.tty.Fd()), unix.TCGETS)
+	s, err := unix.IoctlGetTermios(int(p.tty.Fd()), getTermios)
 	if err != nil {
 		p.t.Fatal(err)
 	}
