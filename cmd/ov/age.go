@@ -9,19 +9,30 @@ import (
 	"github.com/opaquevault/ov/core/config"
 )
 
-// dated says when a secret is due for a new value.
+// dated says when a secret is due for a new value: now, when nobody knows how old
+// it is.
 func dated(v secretView, r config.Rotation) secretView {
-	if due := r.Due(v.Env, v.Updated); !due.IsZero() && !v.Plain {
+	due := r.Due(v.Env, v.Updated)
+	if !due.IsZero() && ahead(v.Updated) {
+		due = time.Now().Add(-time.Second)
+	}
+	if !due.IsZero() && !v.Plain {
 		v.Due = &due
 	}
 	return v
 }
+
+// ahead reports whether a time is one that only a wrong clock can have shown.
+func ahead(t time.Time) bool { return time.Until(t) > 24*time.Hour }
 
 func (v secretView) overdue() bool { return v.Due != nil && time.Now().After(*v.Due) }
 
 // age is how old the value of a secret is, and what that means, in words.
 func age(v secretView) string {
 	text := plural(days(time.Since(v.Updated)), "day")
+	if ahead(v.Updated) {
+		text = "not known, a clock was ahead"
+	}
 	switch {
 	case v.Due == nil:
 		return text

@@ -18,8 +18,8 @@ func TestStale(t *testing.T) {
 	ago := func(name string, days int, plain bool) agent.Info {
 		return agent.Info{Ref: secret.Ref{App: "shop", Env: "production", Name: name}, Version: 1, Plain: plain, Updated: time.Now().AddDate(0, 0, -days)}
 	}
-	infos := []agent.Info{ago("OLD", 91, false), ago("YOUNG", 89, false), ago("PORT", 400, true)}
-	for limit, want := range map[string][]string{"90d": {"OLD"}, "10w": {"OLD", "YOUNG"}, "": nil} {
+	infos := []agent.Info{ago("OLD", 91, false), ago("YOUNG", 89, false), ago("PORT", 400, true), ago("AHEAD", -3650, false)}
+	for limit, want := range map[string][]string{"90d": {"OLD", "AHEAD"}, "10w": {"OLD", "YOUNG", "AHEAD"}, "": nil} {
 		cfg := &config.Config{App: config.Setting{Value: "shop"}, Env: config.Setting{Value: "production"}}
 		if limit != "" {
 			var a config.Age

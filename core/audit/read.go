@@ -133,15 +133,15 @@ func (l *Log) Show(n int) ([]Entry, error) {
 	return out, nil
 }
 
-// Page returns the first n entries behind number after that are not older than
-// since.
+// Page returns the first n entries behind number after that came since a time.
 func (l *Log) Page(after uint64, n int, since time.Time) ([]Entry, error) {
 	var out []Entry
+	w := l.window(since)
 	for e, err := range l.Entries() {
 		if err != nil {
 			return nil, err
 		}
-		if e.N <= after || e.Time.Before(since) {
+		if !w.has(e) || e.N <= after {
 			continue
 		}
 		if out = append(out, e); len(out) >= n {
@@ -149,6 +149,25 @@ func (l *Log) Page(after uint64, n int, since time.Time) ([]Entry, error) {
 		}
 	}
 	return out, nil
+}
+
+// A window finds the entries since a time although clocks are set: what stands
+// behind an entry of that time came after it, whatever its own time says. A time
+// in the future says that a clock was wrong, and nothing about the others.
+type window struct {
+	since, now time.Time
+	begun      bool
+}
+
+func (l *Log) window(since time.Time) *window { return &window{since: since, now: l.now()} }
+
+// has is asked about every entry, in the order of the log.
+func (w *window) has(e Entry) bool {
+	late := !e.Time.Before(w.since)
+	if late && !e.Time.After(w.now) {
+		w.begun = true
+	}
+	return late || w.begun
 }
 
 // Grep returns the entries that name a secret (app/environment/NAME), under
@@ -212,8 +231,9 @@ type Exposure struct {
 func (l *Log) Exposed(since time.Time, client string) ([]Exposure, error) {
 	seen := map[string]*Exposure{}
 	var order []string
+	w := l.window(since)
 	entries, err := l.filter(func(e Entry) bool {
-		return !e.Time.Before(since) && (e.Event == "ACCESSED" || e.Event == "REVEALED") && (client == "" || e.Actor.Client == client)
+		return w.has(e) && (e.Event == "ACCESSED" || e.Event == "REVEALED") && (client == "" || e.Actor.Client == client)
 	})
 	for _, e := range entries {
 		for _, name := range e.Names {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/opaquevault/ov/core/blob"
 	"github.com/opaquevault/ov/core/manifest"
 )
 
@@ -74,8 +75,23 @@ func (v *Vault) countersign(ctx context.Context) error {
 	})
 }
 
-// settled has a device's commit be the newest: what is copied from here may lie
-// where the commits before it are not.
+// settle puts an empty commit of this device on top of c, if a member made that:
+// where the vault is copied to, the commits before it are not, and a member's is
+// believed by those alone. The store here takes it over from there.
+func (v *Vault) settle(c *blob.Commit) error {
+	if v.state.manifest.Writer == nil {
+		return nil
+	}
+	t := v.begin()
+	t.sign = true
+	next, _, err := t.finish(nil)
+	if err == nil {
+		c.Seq, c.Manifest = next.Seq, next.Manifest
+	}
+	return err
+}
+
+// settled has a device's commit be the newest of this store.
 func (v *Vault) settled(ctx context.Context) error {
 	members := false
 	err := v.read(ctx, func() error {

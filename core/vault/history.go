@@ -247,7 +247,7 @@ func (t *tx) expire(ctx context.Context, key *seal.EnvKey, id seal.ID) error {
 // itself is the word of who wrote it, and a member must not make the past go by
 // it: the commit that brought it is asked, as long as its manifest is there.
 func (t *tx) older(ctx context.Context, c current, age time.Duration) bool {
-	before := t.now() - min(t.now(), uint64(age.Milliseconds()))
+	before := t.clock() - min(t.clock(), uint64(age.Milliseconds()))
 	if c.rec.Time >= before {
 		return false
 	}

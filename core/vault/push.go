@@ -16,11 +16,11 @@ func (v *Vault) Push(ctx context.Context, to blob.Store) error {
 	if v.machine != nil {
 		return fmt.Errorf("push vault: %w", ErrScope)
 	}
-	if err := v.settled(ctx); err != nil {
-		return fmt.Errorf("push vault: %w", err)
-	}
 	err := v.read(ctx, func() error {
 		c := blob.Commit{Seq: v.state.head.Seq, Manifest: v.state.head.Manifest, Reset: v.state.manifest.Reset}
+		if err := v.settle(&c); err != nil {
+			return err
+		}
 		keys := make([]blob.Key, 0, len(v.state.entries))
 		for k := range v.state.entries {
 			keys = append(keys, k)

@@ -47,7 +47,12 @@ func (t *tx) empty() bool {
 }
 
 // now is the time of the commit in Unix milliseconds; it never goes back.
-func (t *tx) now() uint64 { return max(uint64(t.v.now().UnixMilli()), t.v.state.manifest.Time) }
+func (t *tx) now() uint64 { return max(t.clock(), t.v.state.manifest.Time) }
+
+// clock is what this device's clock shows. Secrets are dated by it, and their
+// past is measured on it: one commit of a clock that was years ahead must not
+// date all that comes after.
+func (t *tx) clock() uint64 { return uint64(max(t.v.now().UnixMilli(), 0)) }
 
 // add stores data as one version of something.
 func (t *tx) add(kind uint8, group seal.EnvID, id seal.ID, version uint64, data []byte) seal.Hash {
@@ -121,7 +126,7 @@ func (t *tx) putVersion(k *seal.EnvKey, m seal.Meta, value secret.Value) Info {
 		}
 		n++
 	}
-	m.Time, m.Device, m.Size = t.now(), t.v.device, uint32(value.Len())
+	m.Time, m.Device, m.Size = t.clock(), t.v.device, uint32(value.Len())
 	m.Created = cmp.Or(m.Created, m.Time)
 	t.add(seal.KindSecret, k.Env, id, n, seal.SealRecord(k, k.Place(id, n), m, value.Reveal()))
 	t.newest[id] = n

@@ -23,7 +23,7 @@ var suite pgtest.Suite // of this test binary
 
 func TestMain(m *testing.M) {
 	code := suite.Run(m)
-	if dir, err := programs(); err == nil {
+	for _, dir := range built {
 		os.RemoveAll(dir)
 	}
 	os.Exit(code)
@@ -35,6 +35,8 @@ func campaign() bool { return os.Getenv("ATTACK") != "" }
 // programs builds what these tests run and returns its folder.
 var programs = sync.OnceValues(func() (string, error) { return build() })
 
+var built []string // folders of programs
+
 func build(flags ...string) (string, error) {
 	dir, err := os.MkdirTemp("", "ov-faults-*")
 	if err != nil {
@@ -42,6 +44,7 @@ func build(flags ...string) (string, error) {
 	}
 	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", dir, "../../ov", "../../ov-agent", "../../ov-server")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	built = append(built, dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
@@ -52,7 +55,6 @@ func build(flags ...string) (string, error) {
 type world struct {
 	t         *testing.T
 	bin, work string
-	enter     []string // what programs are started with, for a namespace
 }
 
 func newWorld(t *testing.T) *world {
@@ -81,7 +83,7 @@ type home struct {
 	*world
 	dir   string
 	env   []string
-	enter []string
+	enter []string // what its commands begin with, in a namespace
 }
 
 func (w *world) home(name string) *home {
@@ -210,19 +212,25 @@ func (h *home) id() string {
 	return m[1]
 }
 
-// member lets a person with a home of their own read shop/development.
-func (h *home) member(name, url string) *home {
+// wordsOf are the first words in a list, from where it says.
+var wordsOf = regexp.MustCompile(`"words": "([a-z-]+)"`)
+
+// member lets a person with a home of their own into shop/development, to "read"
+// or to "write".
+func (h *home) member(name, url, role string) *home {
 	h.t.Helper()
 	m := h.world.home(name)
+	owner := wordsOf.FindStringSubmatch(h.must("", "device", "list", "--json").stdout)
+	if owner == nil {
+		h.t.Fatal("no words of the owner's device")
+	}
 	asked := make(chan result, 1)
-	cmd := m.command(m.enter, m.env, "ov", "share", "ask", "--server", url, "--vault", h.id(), "--device", name)
+	cmd := m.command(m.enter, m.env, "ov", "share", "ask", "--server", url, "--vault", h.id(), "--device", name, "--owner-words", owner[1])
 	go func() { asked <- m.finish(cmd, "") }()
-	words := regexp.MustCompile(`"words": "([a-z-]+)"`)
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		list := h.must("", "device", "list", "--json").stdout
-		_, requests, _ := strings.Cut(list, `"requests": [`)
-		if found := words.FindStringSubmatch(requests); found != nil {
-			h.must("", "share", "shop/development", "--with", found[1], "--role", "read")
+		_, requests, _ := strings.Cut(h.must("", "device", "list", "--json").stdout, `"requests": [`)
+		if found := wordsOf.FindStringSubmatch(requests); found != nil {
+			h.must("", "share", "shop/development", "--with", found[1], "--role", role)
 			break
 		}
 		if time.Now().After(deadline) {
@@ -251,6 +259,7 @@ type server struct {
 	args          []string
 	enter         []string
 	env           []string
+	ready         func() bool // nil: /readyz on loopback says so
 	cmd           *exec.Cmd
 }
 
@@ -301,22 +310,20 @@ func (s *server) start() {
 		time.Sleep(50 * time.Millisecond)
 	}
 	said, _ := os.ReadFile(log.Name())
-	s.t.Fatalf("ov-server does not answer:\n%s", said)
+	s.t.Fatalf("ov-server does not answer:\n%s", said[max(0, len(said)-2000):])
 }
 
 func (s *server) answers() bool {
-	if len(s.enter) > 0 {
-		return s.finishes(append(append([]string{}, s.enter...), "curl", "-sf", "-o", "/dev/null", s.url()+"/readyz"))
+	if s.ready != nil {
+		return s.ready()
 	}
-	resp, err := http.Get(s.url() + "/readyz")
+	resp, err := http.Get("http://" + s.address + "/readyz")
 	if err != nil {
 		return false
 	}
 	resp.Body.Close()
 	return resp.StatusCode == http.StatusOK
 }
-
-func (s *server) finishes(line []string) bool { return exec.Command(line[0], line[1:]...).Run() == nil }
 
 func (s *server) stop() {
 	if s.cmd == nil {

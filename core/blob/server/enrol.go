@@ -49,12 +49,14 @@ func (s *Server) attempt(ctx context.Context, v depot.Vault, guess []byte) error
 	return tooMany(time.Second) // many guess at once
 }
 
-// attempts returns those of the last hour, the time of the oldest, and whether
+// attempts returns those of the last hour, by a clock that may have been wrong
+// when they were made: what is dated later than an hour from now is not counted
+// for years, the time of the oldest, and whether
 // mark is among them.
 func attempts(body, mark []byte, now time.Time) (recent []byte, oldest time.Time, seen bool) {
 	for a := range slices.Chunk(body, attemptSize) {
 		at := time.UnixMilli(int64(binary.BigEndian.Uint64(a)))
-		if now.Sub(at) >= attemptWindow {
+		if now.Sub(at) >= attemptWindow || at.Sub(now) >= attemptWindow {
 			continue
 		}
 		if len(recent) == 0 {

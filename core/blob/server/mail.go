@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/opaquevault/ov/core/blob"
@@ -47,7 +48,7 @@ func (s *Server) postRequest(w http.ResponseWriter, r *http.Request, c *caller) 
 	if err := s.once(r.Context(), c); err != nil {
 		return err
 	}
-	waiting, err := s.c.Depot.List(r.Context(), c.vault, depot.NoteRequest, nil, s.c.Now())
+	waiting, err := s.waiting(r.Context(), c.vault)
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (s *Server) postRequest(w http.ResponseWriter, r *http.Request, c *caller) 
 	}
 	there := isOne(waiting, n.ID)
 	if len(waiting) >= maxRequests && !there {
-		return tooMany(time.Until(waiting[0].Expires).Abs())
+		return tooMany(waiting[0].Expires.Sub(s.c.Now()))
 	}
 	if err := s.putOnce(r.Context(), c.vault, n); err != nil {
 		return err
@@ -81,7 +82,7 @@ func (s *Server) postRequest(w http.ResponseWriter, r *http.Request, c *caller) 
 // replica, and all together are too many: of those that stay, the one that was
 // left last has seen all the others.
 func (s *Server) crowded(ctx context.Context, v depot.Vault, n depot.Note) error {
-	waiting, err := s.c.Depot.List(ctx, v, depot.NoteRequest, nil, s.c.Now())
+	waiting, err := s.waiting(ctx, v)
 	if err != nil || len(waiting) <= maxRequests {
 		return err
 	}
@@ -90,6 +91,16 @@ func (s *Server) crowded(ctx context.Context, v depot.Vault, n depot.Note) error
 	}
 	return tooMany(time.Second)
 }
+
+// waiting returns the requests that wait for a reply.
+func (s *Server) waiting(ctx context.Context, v depot.Vault) ([]depot.Note, error) {
+	list, err := s.c.Depot.List(ctx, v, depot.NoteRequest, nil, s.c.Now())
+	return slices.DeleteFunc(list, s.misdated), err
+}
+
+// misdated reports whether a request was left while the clock was far ahead: it
+// would wait, and take the place of others, until then.
+func (s *Server) misdated(n depot.Note) bool { return n.Expires.Sub(s.c.Now()) > 2*requestLife }
 
 func isOne(list []depot.Note, id []byte) bool {
 	for _, n := range list {
@@ -101,7 +112,7 @@ func isOne(list []depot.Note, id []byte) bool {
 }
 
 func (s *Server) getRequests(w http.ResponseWriter, r *http.Request, c *caller) error {
-	waiting, err := s.c.Depot.List(r.Context(), c.vault, depot.NoteRequest, nil, s.c.Now())
+	waiting, err := s.waiting(r.Context(), c.vault)
 	if err != nil {
 		return err
 	}
@@ -120,6 +131,9 @@ func (s *Server) request(ctx context.Context, r *http.Request, c *caller) (depot
 		return depot.Note{}, invalid("a request's id is 32 hex digits")
 	}
 	n, err := s.c.Depot.Note(ctx, c.vault, depot.NoteRequest, id[:], s.c.Now())
+	if err == nil && s.misdated(n) {
+		err = blob.ErrNotFound
+	}
 	if err == nil && c.key.Role == channel.RoleNew && readRequest(n).Key != c.key.String() {
 		err = blob.ErrNotFound
 	}
