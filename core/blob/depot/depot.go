@@ -54,7 +54,7 @@ const (
 	NoteAttempt NoteKind = 6  // attempts to enrol in the last hour
 	NoteNonce   NoteKind = 7  // a request that may be taken once; id: its nonce
 	NoteTurn    NoteKind = 8  // which replica does what one does for all; id: what
-	NoteProbe   NoteKind = 9  // a replica has found that the database writes; id: its own
+	NoteProbe   NoteKind = 9  // a connection has shown that its host answers writes; id: random
 	NoteYield   NoteKind = 10 // members wait until a device has committed
 )
 

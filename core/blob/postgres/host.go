@@ -30,15 +30,13 @@ func probe(conf *pgxpool.Config, within time.Duration) {
 	if first == nil || !several(&c.Config) {
 		return
 	}
-	replica := make([]byte, 16)
-	rand.Read(replica)
 	c.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
 		if err := first(ctx, conn); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, within)
 		defer cancel()
-		return write(ctx, conn, replica)
+		return write(ctx, conn)
 	}
 }
 
@@ -53,10 +51,11 @@ func several(c *pgconn.Config) bool {
 	return false
 }
 
-// write writes the replica's own note, whose row no other replica touches. Where
-// the tables are not made yet, whoever makes them finds out.
-func write(ctx context.Context, conn *pgconn.PgConn, replica []byte) error {
-	n := depot.Note{Kind: depot.NoteProbe, ID: replica, Expires: time.Now().Add(24 * time.Hour)}
+// write writes a note that no other connection touches, and that is collected
+// soon. Where the tables are not made yet, whoever makes them finds out.
+func write(ctx context.Context, conn *pgconn.PgConn) error {
+	n := depot.Note{Kind: depot.NoteProbe, ID: make([]byte, 16), Expires: time.Now()}
+	rand.Read(n.ID)
 	args := [][]byte{
 		make([]byte, len(depot.Vault{})), binary.BigEndian.AppendUint16(nil, uint16(n.Kind)), n.ID,
 		binary.BigEndian.AppendUint64(nil, uint64(n.Expiry())), {},

@@ -108,6 +108,7 @@ func TestAttack19FailOver(t *testing.T) {
 	if _, err := fresh.Commit(t.Context(), v, commitOn(6)); !errors.Is(err, depot.ErrUnavailable) {
 		t.Errorf("a commit with the old primary alone: %v", err)
 	}
+	fmt.Println("attack 19: a commit that no standby has is not acknowledged, asked for again or not; an old primary that comes back is not written to")
 }
 
 // The primary does not die but hangs: its connections stay, and nothing comes.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"sync"
@@ -80,5 +81,14 @@ func TestConfigure(t *testing.T) {
 		if _, err := configure(bad); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%v", err)
 		}
+	}
+	// Nor does a database that is away tell the password.
+	d, err := Open(t.Context(), "postgres://u:hunter2@127.0.0.1:1,127.0.0.1:2/ov?sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.Ping(t.Context()); !errors.Is(err, depot.ErrUnavailable) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("%v", err)
 	}
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -71,7 +72,7 @@ func (d *Depot) steady(ctx context.Context, f func(context.Context) error) error
 func (d *Depot) retry(ctx context.Context, f func(context.Context) error) error {
 	for try := 1; ; try++ {
 		err := f(ctx)
-		if code(err) == stateReadOnly || pgconn.Timeout(err) {
+		if code(err) == stateReadOnly || hung(err) {
 			d.pool.Reset() // the other connections are to the same host
 		}
 		again := clash(err) && try < tries || err != nil && gone(err) && code(err) != stateTooLong && try < goneTries
@@ -84,4 +85,10 @@ func (d *Depot) retry(ctx context.Context, f func(context.Context) error) error 
 		case <-time.After(time.Duration(rand.IntN(20*try)+1) * time.Millisecond):
 		}
 	}
+}
+
+// hung reports whether a host did not answer in time. A caller who goes away,
+// however often, says nothing of the host.
+func hung(err error) bool {
+	return pgconn.Timeout(err) && errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }
