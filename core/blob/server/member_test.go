@@ -52,6 +52,7 @@ func shop() []blob.Record {
 	return []blob.Record{
 		stored(manifest.KindEnvKey, 21, 1, memberEnv, "key"), stored(manifest.KindSecret, 31, 1, memberEnv, "one"), stored(manifest.KindSecret, 31, 2, memberEnv, "two"),
 		stored(manifest.KindEnvKey, 22, 1, otherEnv, "key"), stored(manifest.KindSecret, 32, 1, otherEnv, "other"),
+		stored(manifest.KindSecret, 34, 2, otherEnv, "whose first version is gone"),
 	}
 }
 
@@ -151,6 +152,7 @@ func TestMemberCommit(t *testing.T) {
 			"a policy":                       m.commit(t, nil, stored(manifest.KindEnvPolicy, 41, 1, memberEnv, "x")),
 			"another environment's":          m.commit(t, nil, stored(manifest.KindSecret, 32, 2, otherEnv, "x")),
 			"under the id of one of another": m.commit(t, nil, stored(manifest.KindSecret, 32, 2, memberEnv, "x")),
+			"in place of one of another":     m.commit(t, nil, stored(manifest.KindSecret, 34, 1, memberEnv, "x")),
 			"dated ahead":                    m.commit(t, ahead(channel.Skew+time.Second), next),
 			"dated behind":                   m.commit(t, func(m *manifest.Manifest) { m.Time = 1 }, next),
 			"roots that are not over it":     m.commit(t, func(m *manifest.Manifest) { m.Groups[1].Root[0] ^= 1 }, next),
