@@ -97,8 +97,11 @@ func (c *cli) connect(ctx context.Context, home string) (*agent.Client, error) {
 // password says where the master password comes from, should it be needed. ov
 // passes a descriptor on and reads none of them.
 func (c *cli) password() agent.Password {
-	if c.passwordStdin {
+	switch {
+	case c.passwordStdin:
 		return agent.FromStdin(c.in)
+	case c.remembered:
+		return agent.FromKeyring()
 	}
 	return agent.Configured(c.err, func(line string) { c.say("%s", line) })
 }

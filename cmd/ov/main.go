@@ -60,6 +60,7 @@ type cli struct {
 	streams
 	home, app, env string
 	passwordStdin  bool
+	remembered     bool // the password is in the system's keyring
 	json           bool
 	pipes          []int       // of a shell's <(...), which ov run passes on
 	locks          agent.Locks // of the third-party scanners that were loaded

@@ -57,10 +57,14 @@ func (c *cli) vaultVerifyCmd() *cobra.Command {
 
 func (c *cli) unlockCmd() *cobra.Command {
 	var t agent.TTLs
+	var forget bool
 	cmd := &cobra.Command{Use: "unlock", Short: "Keep the vault open in the background", Args: noArgs,
 		RunE: c.withVault(func(cmd *cobra.Command, client *agent.Client) error {
 			if t.Idle < 0 || t.Hard < 0 {
 				return usage(cmd, errors.New("a negative time"))
+			}
+			if forget {
+				return client.Forget(cmd.Context())
 			}
 			if err := client.Unlock(cmd.Context(), t); err != nil {
 				return err
@@ -74,6 +78,10 @@ func (c *cli) unlockCmd() *cobra.Command {
 		})}
 	cmd.Flags().DurationVar(&t.Hard, "ttl", 0, "lock after this long (default 8h)")
 	cmd.Flags().DurationVar(&t.Idle, "idle", 0, "lock after this long without use (default 15m)")
+	cmd.Flags().BoolVar(&t.Remember, "remember", false, "put the password into the system's keyring as well")
+	cmd.Flags().BoolVar(&c.remembered, "remembered", false, "with the password that --remember put there")
+	cmd.Flags().BoolVar(&forget, "forget", false, "only take it out of the keyring again")
+	cmd.MarkFlagsMutuallyExclusive("remember", "remembered", "forget")
 	return cmd
 }
 

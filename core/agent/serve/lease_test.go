@@ -249,6 +249,12 @@ func TestRemember(t *testing.T) {
 	}
 	c.Lock(t.Context())
 	waitLocked(t, c)
+	for name, inside := range map[string]func(*agent.Options){"in its shell": func(o *agent.Options) { o.Agent = "claude-code" }, "as its client": mcp} {
+		bot := r.client(t, func(o *agent.Options) { o.Password = agent.FromKeyring() }, inside)
+		if err := bot.Unlock(t.Context(), agent.TTLs{}); !errors.Is(err, agent.ErrDenied) || !locked(t, c) {
+			t.Errorf("a coding agent, %s: %v", name, err)
+		}
+	}
 	if err := remembered.Unlock(t.Context(), agent.TTLs{}); err != nil || locked(t, c) {
 		t.Errorf("with the keyring: %v", err)
 	}

@@ -202,6 +202,17 @@ func TestAttackRestartOfAWholeLog(t *testing.T) {
 	}
 }
 
+// TestUnrecordedRefusal: who is refused hears that no record can be made, and not what would let the request through.
+func TestUnrecordedRefusal(t *testing.T) {
+	r := prodRig(t)
+	c := r.client(t, noPassword)
+	r.log.breakWith(errors.New("write: no space left on device"))
+	_, err := c.Grant(t.Context(), runOf(prod("KEY")))
+	if !errors.Is(err, agent.ErrAudit) || errors.Is(err, agent.ErrApproval) || agent.PendingID(err) != "" {
+		t.Errorf("Grant = %v, pending %q, want ErrAudit", err, agent.PendingID(err))
+	}
+}
+
 // TestRevealByPolicy: a policy that lets nobody look is asked before the password opens anything.
 func TestRevealByPolicy(t *testing.T) {
 	r := newRig(t)

@@ -103,7 +103,7 @@ func (s *Server) opUnlock(ctx context.Context, c *client, f *wire.Frame) (answer
 		return answer{}, err
 	}
 	if w.Password == string(agent.PasswordKeyring) {
-		return answer{after: giveBack}, s.unlockRemembered(ctx, w.Args)
+		return answer{after: giveBack}, s.unlockRemembered(ctx, c, w.Args)
 	}
 	if w.Password == string(agent.PasswordMachine) && len(f.Files) > 0 {
 		return answer{}, s.unlockMachine(ctx, c, f.Files[0])
@@ -125,9 +125,13 @@ func (s *Server) opUnlock(ctx context.Context, c *client, f *wire.Frame) (answer
 	return answer{after: giveBack}, err
 }
 
-// unlockRemembered opens the vault with the password in the keyring. One that
+// unlockRemembered opens the vault with the password in the keyring, for a person:
+// who remembered it did not mean to open the vault to every coding agent. One that
 // is wrong, since it was changed, is forgotten.
-func (s *Server) unlockRemembered(ctx context.Context, raw json.RawMessage) error {
+func (s *Server) unlockRemembered(ctx context.Context, c *client, raw json.RawMessage) error {
+	if err := s.personOnly(c, "unlock with the keyring"); err != nil {
+		return err
+	}
 	var t agent.TTLs
 	if len(raw) > 0 && json.Unmarshal(raw, &t) != nil || t.Idle < 0 || t.Hard < 0 {
 		return fmt.Errorf("unlock: %w: arguments are not as they should be", agent.ErrUsage)
