@@ -107,7 +107,7 @@ func (s *Source) add(f Form) {
 // too, whose forms are long, and which have their lines to be known by.
 func everyday(kind string) bool {
 	switch kind {
-	case "exact", "base64", "base64url", "hex", "reversed", "hex-words", "octal-words", "decimal-list":
+	case "exact", "base64", "base64url", "hex", "reversed", "uuencode", "hex-words", "octal-words", "decimal-list":
 		return true
 	}
 	return false

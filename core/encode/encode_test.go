@@ -285,3 +285,12 @@ func BenchmarkVault(b *testing.B) {
 	b.ReportMetric(float64(n), "forms")
 	b.ReportMetric(float64(size), "bytes")
 }
+
+// TestEscapeOfJavaScript: escape keeps signs that no other encoder of URLs keeps
+// together.
+func TestEscapeOfJavaScript(t *testing.T) {
+	const want = "Zq8%21k@P2*m_W+7-v.X/c%235RtY"
+	if !slices.ContainsFunc(Encoded([]byte("Zq8!k@P2*m_W+7-v.X/c#5RtY")), func(f Form) bool { return string(f.Bytes) == want }) {
+		t.Errorf("no form %q", want)
+	}
+}

@@ -45,6 +45,7 @@ var (
 	percentKeeps  = [...]set{
 		unreserved, alphanumerics("-._~/"), alphanumerics("-._~!*'()"), alphanumerics("-._~!*'();,/?:@&=+$#"), alphanumerics("-._*"),
 		alphanumerics("-._"), alphanumerics("-._~$&+,;="), alphanumerics("-._~$&+=:@"), alphanumerics("-._~$&+,/:;=@"),
+		alphanumerics("@*_+-./"),
 	}
 )
 
@@ -54,7 +55,8 @@ const (
 )
 
 // percents, up to three times: RFC 3986, Python's quote, JavaScript's encodeURIComponent and
-// encodeURI, the form encoding of WHATWG and Java, Go's user info and path.
+// encodeURI, the form encoding of WHATWG and Java, Go's user info and path,
+// JavaScript's escape.
 func (s *Source) percents() {
 	for i := range percentKeeps {
 		d := percent{keep: &percentKeeps[i]}

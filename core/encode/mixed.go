@@ -10,26 +10,26 @@ import (
 // viewAlphabets adds the text in other letters, and between the numbers of its
 // characters.
 func (s *Source) viewAlphabets() {
-	s.squeeze("rot13", false, func(dst []byte) []byte {
-		for _, c := range s.text {
-			dst = append(dst, rot13(c))
-		}
-		return dst
-	})
 	s.each("atbash", func(dst []byte, c byte) []byte {
 		if c = toLower(c); 'a' <= c && c <= 'z' {
 			c = 'a' + 'z' - c
 		}
 		return append(dst, c)
 	})
-	for first := range 2 { // enumerate; nl, cat -n
+	for first := range 2 { // enumerate, {...text}; nl, cat -n
 		s.squeeze("numbered", false, func(dst []byte) []byte {
 			for i, c := range s.text {
-				dst = append(strconv.AppendInt(dst, int64(first+i), 10), c)
+				dst = append(s.number(dst, first, i), c)
 			}
 			return dst
 		})
 	}
+	s.squeeze("numbered", false, func(dst []byte) []byte { // JSON of a Uint8Array
+		for i, c := range s.text {
+			dst = strconv.AppendUint(strconv.AppendInt(dst, int64(i), 10), uint64(c), 10)
+		}
+		return dst
+	})
 	s.squeeze("doubled", false, func(dst []byte) []byte { // bold, as a line printer makes it
 		for _, c := range s.text {
 			dst = append(dst, c, c)
@@ -40,6 +40,15 @@ func (s *Source) viewAlphabets() {
 	if !s.only(&percentKeeps[percentShy]) {
 		s.viewEscaped()
 	}
+}
+
+// number appends the number of a character. Before the first there is none: it may
+// stand where no match begins, as a label.
+func (s *Source) number(dst []byte, first, i int) []byte {
+	if i == 0 {
+		return dst
+	}
+	return strconv.AppendInt(dst, int64(first+i), 10)
 }
 
 // viewEscaped adds the escapes that leave letters and digits in the view, for a

@@ -27,6 +27,12 @@ func (s *Source) Squeezed() []Form {
 	s.viewNumbers()
 	s.viewBackwards()
 	s.viewLines()
+	s.squeeze("rot13", false, func(dst []byte) []byte {
+		for _, c := range s.text {
+			dst = append(dst, rot13(c))
+		}
+		return dst
+	})
 	if len(s.text) <= maxKey {
 		s.viewTails()
 		s.viewTwice()

@@ -38,22 +38,35 @@ func separated() []Shape {
 			}
 			return b.String()
 		}, "\n"),
-		viewed("a character a line, numbered", "", func(s string) string {
+		numbered("a character a line, numbered", "     1\t", 2, "%c\n%6d\t", ""),
+		numbered("enumerate of Python", "0 ", 1, "%c\n%d ", ""),
+		numbered("{...text} of JavaScript", "{\n  '0': '", 1, "%c',\n  '%d': '", "'\n}\n"),
+		numbered("dict(enumerate()) of Python", "{0: '", 1, "%c', %d: '", "'}\n"),
+		Shape{Name: "JSON of a Uint8Array", Print: func(c Canaries) string {
 			var b strings.Builder
-			for i, c := range s {
-				fmt.Fprintf(&b, "%6d\t%c\n", i+1, c)
+			for i, x := range []byte(c.Token) {
+				fmt.Fprintf(&b, `,"%d":%d`, i, x)
 			}
-			return b.String()
-		}, ""),
-		viewed("enumerate of Python", "", func(s string) string {
-			var b strings.Builder
-			for i, c := range s {
-				fmt.Fprintf(&b, "%d %c\n", i, c)
-			}
-			return b.String()
-		}, ""),
+			return `{"` + mark(b.String()[2:]) + "}\n"
+		}},
 		Shape{Name: "a passphrase, spaced out", Print: func(c Canaries) string { return "\x03x \x04" + markView(wrap(c.Phrase, 1, " ")) + "\n" }},
 	)
+}
+
+// numbered returns a shape in which the number of the next character, counted from
+// first on, stands behind each but the last.
+func numbered(name, before string, first int, format, after string) Shape {
+	return Shape{Name: name, Print: func(c Canaries) string {
+		var b strings.Builder
+		for i, x := range c.Token {
+			s := fmt.Sprintf(format, x, first+i)
+			if i == len(c.Token)-1 {
+				s = fmt.Sprintf(format[:2], x)
+			}
+			b.WriteString(s)
+		}
+		return before + mark(b.String()) + after
+	}}
 }
 
 // orders are the token in another order, case or alphabet.
@@ -70,6 +83,7 @@ func orders() []Shape {
 			return string(b)
 		}, "\n"),
 		viewed("rot13", "", rot13, "\n"),
+		{Name: "a key in rot13", Print: func(c Canaries) string { return markView(rot13(strings.TrimSpace(c.Key))) + "\n" }},
 		viewed("base64, reversed", "", func(s string) string { return reverse(std([]byte(s))) }, "\n"),
 		viewed("hex, reversed bytes", "", func(s string) string { return hex.EncodeToString([]byte(reverse(s))) }, "\n"),
 		viewed("reversed, spaced out", "", func(s string) string { return wrap(reverse(s), 1, " ") }, "\n"),
@@ -82,6 +96,19 @@ func orders() []Shape {
 		{Name: "uuencode of a user and the token", Lane: redact.Encoded, Print: func(c Canaries) string {
 			s := uuencode("user:" + c.Token)
 			return "begin 644 t\nE" + s[:7] + upTo(s[7:], 42, 2) + "`\nend\n"
+		}},
+		{Name: "uuencode of a key", Lane: redact.Encoded | redact.Fragments, Print: func(c Canaries) string {
+			var b strings.Builder
+			rest := strings.TrimSpace(c.Key)
+			for n := 0; len(rest) > 45; n++ {
+				s := "M" + uuencode(rest[:45])
+				if n > 0 { // the armour says nothing
+					s = s[:1] + mark(s[1:])
+				}
+				b.WriteString(s + "\n")
+				rest = rest[45:]
+			}
+			return "begin 644 k\n\x03" + b.String() + "\x04"
 		}},
 		{Name: "last characters of base64", Lane: redact.Encoded | redact.Fragments, Print: func(c Canaries) string { return mark(std([]byte(c.Token))[27:]) + "\x03=\x04\n" }},
 		{Name: "last characters of base64 of a user and the token", Lane: redact.Encoded | redact.Fragments, Print: func(c Canaries) string {
