@@ -96,6 +96,25 @@ var notations = [...]notation{
 	{false, true, func(dst []byte, r rune) []byte { return strconv.AppendUint(append(dst, 'u'), uint64(r), 16) }},  // Rust, PHP
 	{false, true, appendUnits},    // JSON, Java
 	{false, true, appendShortest}, // Python's ascii, %+q of Go
+	{true, true, func(dst []byte, r rune) []byte { return appendPadded(append(dst, 'u'), uint64(r), 16, 4) }}, // JSON of Latin-1
+	{true, true, func(dst []byte, r rune) []byte { return strconv.AppendUint(dst, uint64(r), 8) }},            // Dumper of Perl
+	{true, true, func(dst []byte, r rune) []byte { // od -c
+		if r == 0 {
+			return append(dst, '0')
+		}
+		return octal.write(dst, r)
+	}},
+	// What is no UTF-8 becomes a sign of which the view keeps nothing.
+	{true, true, func(dst []byte, r rune) []byte { return control(dst, 'x', r, 2) }}, // inspect of JavaScript
+	{true, true, func(dst []byte, r rune) []byte { return control(dst, 'u', r, 4) }}, // jq, JSON.stringify
+}
+
+// control appends a control character, and nothing of what is not ASCII.
+func control(dst []byte, before byte, r rune, width int) []byte {
+	if r >= 0x80 {
+		return dst
+	}
+	return appendPadded(append(dst, before), uint64(r), 16, width)
 }
 
 // append appends the text in the notation. A byte that is no UTF-8 is written as

@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
+
+	"github.com/opaquevault/ov/core/secret"
 )
 
 func setFor(t testing.TB, values string, o Options) *Set {
@@ -141,6 +144,27 @@ func TestLongWrites(t *testing.T) {
 		if !bytes.Equal(got.Bytes(), want.Bytes()) {
 			t.Fatal("long writes give another output than short ones")
 		}
+	}
+}
+
+// TestHugeWrite: one write of a value that is held back over many blocks.
+func TestHugeWrite(t *testing.T) {
+	value := make([]byte, 40*blockSize)
+	r := rand.New(rand.NewPCG(35, 36))
+	for i := range value {
+		value[i] = 'a' + byte(r.IntN(26))
+	}
+	s, err := Compile([]Needle{{"A", secret.New(value)}}, Options{Lanes: Exact})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	w := NewWriter(&out, s, nil)
+	if _, err := w.Write(slices.Concat([]byte("<"), value, []byte(">"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil || out.String() != "<[REDACTED:A]>" {
+		t.Errorf("%.60q, %v", out.String(), err)
 	}
 }
 

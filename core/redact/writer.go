@@ -124,7 +124,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 		// Copy a little behind what is held. Once all that is held is of p, the rest
 		// is searched where it is.
 		n = min(n, size)
-		size *= 4
+		size = min(4*size, blockSize)
 		w.buf = append(w.buf, rest[:n]...)
 		w.step(w.buf, false)
 		if held := len(w.buf); held < n && n < len(rest) {

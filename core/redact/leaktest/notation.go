@@ -81,6 +81,7 @@ func accented() []Shape {
 			}
 			return "M-" + string(r)
 		}, true, "\n"),
+		mixed("JSON of Latin-1", `"`, number(`\u%04x`), true, "\"\n"),
 		mixed("od -c of other letters", "0000000   ", number(" %03o "), true, "\n"),
 		mixed("quoted-printable letters", "=?utf-8?Q?", number("=%02X"), true, "?=\n"),
 		mixed("JSON, all escaped, other letters", `"`, number(`\u%04x`), false, "\"\n"),
