@@ -95,6 +95,7 @@ func TestDoctorElsewhere(t *testing.T) {
   "address": {"url": "https://user:k8d7Fh2pQz9mWx4T@example.com/mcp"},
   "fine": {"command": "y", "args": ["--verbose", "serve"], "env": {"DEBUG": "1"}}}}`,
 		".config/zed/settings.json": `{"context_servers": {"old": {"command": {"path": "x", "args": [], "env": {"API_TOKEN": "` + token + `"}}}}}`,
+		".config/opencode/opencode.json": `{"mcp": {"line": {"type": "local", "command": ["x", "serve"], "environment": {"API_TOKEN": "` + token + `"}}}}`,
 	}
 	for name, text := range files {
 		path := filepath.Join(w.home, name)
@@ -106,16 +107,16 @@ func TestDoctorElsewhere(t *testing.T) {
 		}
 	}
 	out, errs, code := w.run("", nil, "mcp", "doctor")
-	for _, want := range []string{`server "args": args[2], token holds`, `server "http": headers, Authorization holds`, `server "address": address, url holds`, `server "old": API_TOKEN holds`} {
+	for _, want := range []string{`server "args": args[2], token holds`, `server "http": headers, Authorization holds`, `server "address": address, url holds`, `server "old": API_TOKEN holds`, `server "line": API_TOKEN holds`} {
 		if !strings.Contains(out, want) {
 			t.Errorf("doctor does not say %s:\n%s", want, out)
 		}
 	}
-	if code != 1 || strings.Count(out, "\n") != 4 || strings.Contains(out+errs, token) {
+	if code != 1 || strings.Count(out, "\n") != 5 || strings.Contains(out+errs, token) {
 		t.Errorf("doctor: %d\n%s%s", code, out, errs)
 	}
 	_, errs, code = w.run("", nil, "mcp", "doctor", "--fix", "--yes")
-	if code != 1 || strings.Count(errs, "yourself") != 4 || strings.Contains(errs, token) {
+	if code != 1 || strings.Count(errs, "yourself") != 5 || strings.Contains(errs, token) {
 		t.Errorf("doctor --fix: %d\n%s", code, errs)
 	}
 	for name, text := range files {

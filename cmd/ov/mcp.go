@@ -34,7 +34,7 @@ func (c *cli) mcpCmd() *cobra.Command {
 			`Speaks the Model Context Protocol on stdin and stdout, for a coding agent that starts it. The agent gets seven tools
 to run commands with secrets; none of them ever returns a value.`),
 		verb("install CLIENT [--rules] [--dry-run]", "Add ov to a client's configuration",
-			`Adds ov to the MCP servers of CLIENT: claude, claude-desktop, codex, cursor, vscode, gemini, windsurf or zed.
+			`Adds ov to the MCP servers of CLIENT: claude, claude-desktop, codex, cursor, vscode, gemini, qwen, opencode, windsurf or zed.
 The rest of the file stays byte for byte as it is, and a copy of it is kept beside it.
 --rules also writes the short text that tells the agent to use ov; --dry-run only shows what would change.`),
 		verb("wrap [--secrets A,B] -- SERVER [ARG...]", "Run another MCP server with secrets, and mask what it sends",

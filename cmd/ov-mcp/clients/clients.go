@@ -26,6 +26,7 @@ type Client struct {
 	path  []string // of the object that holds one entry a server
 	extra map[string]any
 	toml  bool
+	line  bool // its "command" is a list: program and arguments
 	rules func(Places) string // where its standing instructions are; "" is in the project
 }
 
@@ -86,16 +87,19 @@ func All() []Client {
 		{Name: "cursor", Title: "Cursor", file: inHome(".cursor", "mcp.json"), path: servers, rules: inProject(".cursor", "rules", "ov.mdc")},
 		{Name: "vscode", Title: "VS Code", file: inConfig("Code", "User", "mcp.json"), path: []string{"servers"}, extra: stdio, rules: inProject(".github", "copilot-instructions.md")},
 		{Name: "gemini", Title: "Gemini CLI", file: inHome(".gemini", "settings.json"), path: servers, rules: inHome(".gemini", "GEMINI.md")},
+		{Name: "qwen", Title: "Qwen Code", file: inHome(".qwen", "settings.json"), path: servers, rules: inHome(".qwen", "QWEN.md")},
+		{Name: "opencode", Title: "opencode", file: inXDG("opencode", "opencode.json"), path: []string{"mcp"}, line: true, extra: map[string]any{"type": "local"}, rules: inXDG("opencode", "AGENTS.md")},
 		{Name: "windsurf", Title: "Windsurf", file: inHome(".codeium", "windsurf", "mcp_config.json"), path: servers, rules: inHome(".codeium", "windsurf", "memories", "global_rules.md")},
-		{Name: "zed", Title: "Zed", file: zedFile, path: []string{"context_servers"}, extra: map[string]any{"source": "custom"}, rules: inProject(".rules")},
+		{Name: "zed", Title: "Zed", file: inXDG("zed", "settings.json"), path: []string{"context_servers"}, extra: map[string]any{"source": "custom"}, rules: inProject(".rules")},
 	}
 }
 
-func zedFile(p Places) string {
-	if runtime.GOOS == "darwin" { // Zed keeps to ~/.config there too
-		return filepath.Join(p.Home, ".config", "zed", "settings.json")
+// inXDG is for programs that keep to ~/.config on macOS, too.
+func inXDG(parts ...string) func(Places) string {
+	if runtime.GOOS == "darwin" {
+		return inHome(append([]string{".config"}, parts...)...)
 	}
-	return filepath.Join(p.Config, "zed", "settings.json")
+	return inConfig(parts...)
 }
 
 // ErrUnknown says that there is no client of that name.
@@ -137,6 +141,9 @@ func (c Client) Install(before []byte, name string, s Server) ([]byte, error) {
 		return installTOML(before, c.path[0], name, s)
 	}
 	entry := object{{"command", s.Command}, {"args", s.Args}}
+	if c.line {
+		entry = object{{"command", append([]string{s.Command}, s.Args...)}}
+	}
 	for _, k := range slices.Sorted(maps.Keys(c.extra)) {
 		entry = append(entry, member{k, c.extra[k]})
 	}
@@ -184,7 +191,8 @@ type Entry struct {
 	// argument, a header, an address. Nothing but a person can move these.
 	Fixed map[string]string
 	// Nested says that command is an object that holds the rest, as in older
-	// configurations of Zed.
+	// configurations of Zed, or a list that holds the arguments as well, as in
+	// opencode's.
 	Nested bool
 }
 
@@ -219,6 +227,11 @@ func entryOf(name string, m map[string]any) Entry {
 		e.Command, _ = m["command"].(string)
 	}
 	args, _ := m["args"].([]any)
+	if line, ok := m["command"].([]any); ok && len(line) > 0 {
+		e.Nested = true
+		e.Command, _ = line[0].(string)
+		args = line[1:]
+	}
 	option := "argument"
 	for i, a := range args {
 		s, _ := a.(string)
@@ -228,7 +241,10 @@ func entryOf(name string, m map[string]any) Entry {
 			option = strings.TrimLeft(s, "-")
 		}
 	}
-	env, _ := m["env"].(map[string]any)
+	env, ok := m["env"].(map[string]any)
+	if !ok {
+		env, _ = m["environment"].(map[string]any)
+	}
 	for k, v := range env {
 		e.Env[k], _ = v.(string)
 	}

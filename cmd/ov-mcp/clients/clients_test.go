@@ -27,7 +27,11 @@ func TestInstallNew(t *testing.T) {
 			}
 			entry := read(t, c, out)["ov"].(map[string]any)
 			args, _ := entry["args"].([]any)
-			if entry["command"] != ov.Command || len(args) != 2 || args[1] != "serve" {
+			command := entry["command"]
+			if line, ok := command.([]any); ok && c.line {
+				command, args = line[0], line[1:]
+			}
+			if command != ov.Command || len(args) != 2 || args[1] != "serve" {
 				t.Errorf("%s wrote %s", c.Name, out)
 			}
 			again, err := c.Install(out, "ov", ov)
