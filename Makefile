@@ -9,7 +9,8 @@ export CGO_ENABLED = 0
 build: ## all programs, static, into bin/
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/ ./cmd/...
 
-demo: build ## a vault, two secrets and a careless script, in half a minute
+demo: ## a vault, two secrets and a careless script; builds the two programs that it needs
+	$(GO) build -trimpath -ldflags "-s -w" -o bin/ ./cmd/ov ./cmd/ov-agent
 	@bash mk/demo.sh
 
 test: build

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What ov does, in half a minute: `make demo`. It asks nothing, touches nothing outside of a temp folder and cleans up.
+# What ov does: `make demo`. It asks nothing, touches nothing outside of a temp folder and cleans up.
 set -euo pipefail
 bin=$(cd "$(dirname "$0")/../bin" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/ov-demo-XXXXXX")

@@ -59,6 +59,10 @@ func hint(err error) string {
 		return h
 	}
 	switch {
+	case errors.Is(err, exit.ErrUsage):
+		return `ov import FILE, or ov import PROVIDER://...; "ov provider list" shows the providers, "ov import --help" the rest`
+	case errors.Is(err, config.ErrNoHome):
+		return "set HOME, or OV_HOME to the folder that shall hold the vault"
 	case errors.Is(err, config.ErrUntrusted):
 		return `read the file, then run "ov trust"`
 	case errors.Is(err, host.ErrChanged):

@@ -94,7 +94,7 @@ func TestDoctorElsewhere(t *testing.T) {
   "http": {"url": "https://example.com/mcp", "headers": {"Authorization": "Bearer ` + token + `", "X-Plain": "1"}},
   "address": {"url": "https://user:k8d7Fh2pQz9mWx4T@example.com/mcp"},
   "fine": {"command": "y", "args": ["--verbose", "serve"], "env": {"DEBUG": "1"}}}}`,
-		".config/zed/settings.json": `{"context_servers": {"old": {"command": {"path": "x", "args": [], "env": {"API_TOKEN": "` + token + `"}}}}}`,
+		".config/zed/settings.json":      `{"context_servers": {"old": {"command": {"path": "x", "args": [], "env": {"API_TOKEN": "` + token + `"}}}}}`,
 		".config/opencode/opencode.json": `{"mcp": {"line": {"type": "local", "command": ["x", "serve"], "environment": {"API_TOKEN": "` + token + `"}}}}`,
 	}
 	for name, text := range files {

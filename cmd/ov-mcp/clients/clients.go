@@ -26,7 +26,7 @@ type Client struct {
 	path  []string // of the object that holds one entry a server
 	extra map[string]any
 	toml  bool
-	line  bool // its "command" is a list: program and arguments
+	line  bool                // its "command" is a list: program and arguments
 	rules func(Places) string // where its standing instructions are; "" is in the project
 }
 
