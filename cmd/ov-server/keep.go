@@ -171,7 +171,8 @@ func (c *cli) gcCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "gc", Short: "Remove what nobody can ask for any more", Args: cobra.NoArgs,
 		Long: `Remove answers to commits that are two days old, manifests beyond the newest
-1,000 and 90 days, expired parts and requests. A running server does so hourly.
+1,000 and 90 days, or beyond the newest 10,000, expired parts and requests. A
+running server does so hourly.
 Records are removed by their vault's own signed commits alone.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), func(ctx context.Context, d depot.Depot) error {

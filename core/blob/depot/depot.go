@@ -156,8 +156,13 @@ func (k NoteKind) Lasting() bool { return k == NoteWitness || k == NoteRevoked }
 type Retention struct {
 	Now       time.Time
 	Answers   time.Duration // idempotency keys
-	Manifests time.Duration // beyond the newest blob.KeepManifests
+	Manifests time.Duration // beyond the newest blob.KeepManifests, and never more than MaxManifests
 }
+
+// MaxManifests is how many manifests Collect leaves of a vault at most. They are
+// in no quota: whoever commits without a pause must not fill a server with them.
+// A device that is that far behind has to join again anyway.
+const MaxManifests = 10 * blob.KeepManifests
 
 // Collected counts what Collect removed.
 type Collected struct{ Answers, Manifests, Notes int64 }

@@ -217,7 +217,7 @@ func (d *Depot) collectManifests(ctx context.Context, r depot.Retention, from, t
 	var id []byte
 	var seq int64
 	if _, err := pgx.ForEachRow(rows, []any{&id, &seq}, func() error {
-		b.Queue(wOldManifests, id, seq-blob.KeepManifests, r.Now.Add(-r.Manifests).UnixMilli()).Exec(func(tag pgconn.CommandTag) error {
+		b.Queue(wOldManifests, id, seq-blob.KeepManifests, r.Now.Add(-r.Manifests).UnixMilli(), seq-depot.MaxManifests).Exec(func(tag pgconn.CommandTag) error {
 			n += tag.RowsAffected()
 			return nil
 		})

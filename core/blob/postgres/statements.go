@@ -101,7 +101,7 @@ const (
 	wDropNote     = `DELETE FROM notes WHERE vault = $1 AND kind = $2 AND id = $3`
 	wOldAnswers   = `DELETE FROM answers WHERE vault >= $1 AND vault < $2 AND time < $3`
 	qLong         = `SELECT id, seq FROM vaults WHERE id >= $1 AND id < $2 AND seq > $3`
-	wOldManifests = `DELETE FROM manifests WHERE vault = $1 AND seq <= $2 AND time < $3`
+	wOldManifests = `DELETE FROM manifests WHERE vault = $1 AND seq <= $2 AND (time < $3 OR seq <= $4)`
 	wExpired      = `DELETE FROM notes WHERE vault >= $1 AND vault < $2 AND expires > 0 AND expires <= $3`
 
 	wRemoveVault     = `DELETE FROM vaults WHERE id = $1`

@@ -427,6 +427,22 @@ func collect(t *testing.T, d depot.Depot) {
 	}
 	_, err = d.Commit(ctx, v, c)
 	want(t, "a forgotten key", err, blob.ErrConflict)
+	// However new they are, no vault has more than so many.
+	busy, first := NewVault(), commit(1)
+	do(t, d, busy, first)
+	for seq, base := uint64(2), first; seq <= 3+depot.MaxManifests; seq += depot.MaxManifests {
+		next := depot.Commit{Commit: blob.Commit{Base: base.Seq, Seq: seq, Manifest: fmt.Appendf(nil, "busy %d", seq)}, Prev: base.Chain, Time: now()}
+		next.Chain = sha256.Sum256(next.Manifest)
+		do(t, d, busy, next)
+		base = next
+	}
+	_, err = d.Collect(ctx, depot.Retention{Now: now(), Answers: time.Hour, Manifests: time.Hour})
+	must(t, err)
+	for seq, there := range map[uint64]bool{1: false, 2: false, 2 + depot.MaxManifests: true} {
+		if _, err := d.Manifest(ctx, busy, seq); (err == nil) != there {
+			t.Errorf("manifest %d of a busy vault: %v", seq, err)
+		}
+	}
 }
 
 func vaults(t *testing.T, d depot.Depot) {

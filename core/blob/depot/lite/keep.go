@@ -18,8 +18,9 @@ const (
 	qLocator      = `SELECT locator FROM vaults WHERE id = ?`
 	wSetSizes     = `UPDATE vaults SET records = ?, bytes = ? WHERE id = ?`
 	wOldAnswers   = `DELETE FROM answers WHERE time < ?`
-	wOldManifests = `DELETE FROM manifests WHERE time < ? AND seq <= (SELECT seq FROM vaults WHERE id = manifests.vault) - ?`
-	wExpired      = `DELETE FROM notes WHERE expires > 0 AND expires <= ?`
+	wOldManifests = `DELETE FROM manifests WHERE time < ? AND seq <= (SELECT seq FROM vaults WHERE id = manifests.vault) - ?
+		OR seq <= (SELECT seq FROM vaults WHERE id = manifests.vault) - ?`
+	wExpired = `DELETE FROM notes WHERE expires > 0 AND expires <= ?`
 )
 
 // Ping implements depot.Depot: it reads, and sees that one may write.
@@ -166,7 +167,7 @@ func (d *Depot) Collect(ctx context.Context, r depot.Retention) (c depot.Collect
 	err = d.write.do(ctx, func(w *writer) error {
 		var errs [3]error
 		c.Answers, errs[0] = w.affected(wOldAnswers, r.Now.Add(-r.Answers).UnixMilli())
-		c.Manifests, errs[1] = w.affected(wOldManifests, r.Now.Add(-r.Manifests).UnixMilli(), blob.KeepManifests)
+		c.Manifests, errs[1] = w.affected(wOldManifests, r.Now.Add(-r.Manifests).UnixMilli(), blob.KeepManifests, depot.MaxManifests)
 		c.Notes, errs[2] = w.affected(wExpired, r.Now.UnixMilli())
 		return errors.Join(errs[:]...)
 	})
