@@ -205,6 +205,9 @@ func (o *opened) settle(ctx context.Context, s *Server) error {
 		err = errors.Join(o.place.part.Save(ctx, seq), o.remember(s))
 	case o.place != nil && o.place.remote != nil:
 		seq, err = o.noteCommits(ctx, s, seq)
+		if m := o.place.mirror; err == nil && m != nil && m.State().Online {
+			_, _ = o.vault.Countersign(ctx) // the next one that looks does, if this one could not
+		}
 	}
 	if err == nil {
 		o.settled.at, o.settled.any = seq, true

@@ -18,6 +18,7 @@ type keyring struct {
 	mu         sync.Mutex
 	manifests  map[manifest.Hash]*manifest.Manifest
 	principals map[manifest.Hash]*manifest.Principal
+	runs       map[manifest.Hash]int // how many commits of members end with a manifest
 }
 
 // maxKeyring bounds each map; a full one begins anew.
@@ -51,6 +52,26 @@ func (k *keyring) keepPrincipal(h manifest.Hash, p *manifest.Principal) {
 		k.principals = map[manifest.Hash]*manifest.Principal{}
 	}
 	k.principals[h] = p
+}
+
+// run returns how many commits of members end with the one whose manifest has
+// hash h; -1 is not known.
+func (k *keyring) run(h manifest.Hash) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if n, ok := k.runs[h]; ok {
+		return n
+	}
+	return -1
+}
+
+func (k *keyring) keepRun(h manifest.Hash, n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.runs == nil || len(k.runs) >= maxKeyring {
+		k.runs = map[manifest.Hash]int{}
+	}
+	k.runs[h] = n
 }
 
 // parse returns the manifest that data is, verified.

@@ -194,6 +194,33 @@ func TestMemberCommit(t *testing.T) {
 	fmt.Println("attack 16: a member who writes: new versions of secrets of one environment are stored, and nothing else of his")
 }
 
+// Members make so many commits, and then a device has to look at them: also where
+// the server has forgotten how many there were.
+func TestMembersRun(t *testing.T) {
+	at := newClock()
+	c := server.Config{Now: at.now, Depot: servertest.NewDepot(t)}
+	rig := servertest.Start(t, c)
+	v := newVault(t, rig)
+	m := newMember(t, v, manifest.RoleWriter, at, shop()...)
+	other := *m
+	other.v = &vault{Signed: v.Signed, rig: servertest.Start(t, c), id: v.id, dev: v.dev}
+	for i := range 500 {
+		if a := m.post(t, m.Key, m.commit(t, nil)); a.status != 200 {
+			t.Fatalf("commit %d: %d %s", i, a.status, a.body)
+		}
+	}
+	wantProblem(t, "one more", m.post(t, m.Key, m.commit(t, nil)), 403, wire.CodeForbidden)
+	wantProblem(t, "one more, elsewhere", other.post(t, m.Key, m.commit(t, nil)), 403, wire.CodeForbidden)
+	if a := m.post(t, v.dev, deviceCommit(t, v, at, nil)); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	for range 3 {
+		if a := other.post(t, m.Key, m.commit(t, nil)); a.status != 200 {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
+}
+
 // After three conflicts of devices members wait, at every replica, until a device
 // has committed or its turn is over.
 func TestDevicesTurn(t *testing.T) {

@@ -181,7 +181,7 @@ func (p *Part) changed(ctx context.Context, c *blob.Commit) ([]blob.Entry, error
 	}
 	var added []blob.Entry
 	for _, e := range there {
-		if e.Group != p.group && e.Kind != manifest.KindPrincipal {
+		if e.Group != p.group && e.Kind != manifest.KindPrincipal || e.Seq > c.Seq { // of another, or come since
 			continue
 		}
 		if !held[e.Key] {

@@ -230,7 +230,10 @@ func TestAttackBusyMember(t *testing.T) {
 		go func() {
 			defer close(done)
 			for ; ; n++ {
-				if last = write(n); last != nil && !errors.Is(last, blob.ErrConflict) && !errors.Is(last, vault.ErrConflict) {
+				last = write(n)
+				var refused *httpblob.RefusedError
+				tooMany := errors.As(last, &refused) && refused.Code == wire.CodeForbidden
+				if last != nil && !tooMany && !errors.Is(last, blob.ErrConflict) && !errors.Is(last, vault.ErrConflict) {
 					return
 				}
 				if n == 5 {
