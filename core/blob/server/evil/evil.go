@@ -1,6 +1,7 @@
 // Package evil is a server that lies. It is the real handler, with its real
 // checks of what comes in, over a depot that changes what goes out: every
-// attack that whoever owns the server and its database can make.
+// attack that whoever owns the server and its database can make. What the real
+// handler would not hand out is shown by one that checks nothing.
 package evil
 
 import (
@@ -136,8 +137,9 @@ func clone(r *blob.Record) blob.Record {
 // A Rig is a lying server, which starts honest.
 type Rig struct {
 	*servertest.Rig
-	Depot  *Depot
-	honest depot.Depot
+	Depot   *Depot
+	honest  depot.Depot
+	lawless *lawless
 }
 
 // Start starts a server that ends with the test.
@@ -149,7 +151,10 @@ func Start(t testing.TB, c server.Config) *Rig {
 	d := &Depot{Depot: c.Depot}
 	honest := c.Depot
 	c.Depot = d
-	return &Rig{Rig: servertest.Start(t, c), Depot: d, honest: honest}
+	r := &Rig{Rig: servertest.Start(t, c), Depot: d, honest: honest}
+	r.lawless = &lawless{real: r.Server, key: r.Key}
+	r.HTTP.Config.Handler = r.lawless // nobody knows where it listens yet
+	return r
 }
 
 // Lie replaces what the server lies about; Lies{} makes it honest.

@@ -3,6 +3,7 @@ package evil
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/opaquevault/ov/core/blob"
@@ -61,4 +62,25 @@ func TestLies(t *testing.T) {
 	if _, err := st.Manifest(t.Context(), 2); !errors.Is(err, blob.ErrNotFound) {
 		t.Errorf("after a restore: %v", err)
 	}
+
+	// An image is shown as it is, also one whose manifest nobody signed.
+	img := rig.Save(t, v)
+	broken := *img
+	broken.Manifests = slices.Clone(img.Manifests)
+	broken.Manifests[0].Body = append(slices.Clone(img.Manifests[0].Body), 1)
+	rig.Show(&broken)
+	if h, err := st.Head(t.Context()); err != nil || !bytes.Equal(h.Manifest, broken.Manifests[0].Body) {
+		t.Errorf("shown: %d bytes, %v", len(h.Manifest), err)
+	}
+	if e, err := st.Changes(t.Context(), 0); err != nil || len(e) != 2 {
+		t.Errorf("shown: %d entries, %v", len(e), err)
+	}
+	if !bytes.Equal(get(1), a) {
+		t.Error("shown: another record")
+	}
+	if err := st.Commit(t.Context(), blob.Commit{Base: 7, Seq: 8, Manifest: []byte("anything")}); err != nil {
+		t.Errorf("shown, it takes any commit: %v", err)
+	}
+	rig.Show(nil)
+	blobtest.Check(t, servertest.NewSigned(st, v, dev), 1, one, two)
 }
