@@ -150,7 +150,10 @@ func (e Entry) String() string {
 		}
 		b.WriteString("]")
 	}
-	if e.Exit != nil {
+	switch {
+	case e.Event == "COMPLETED" && e.Reason != "": // ov stopped it, or no child was started: there is no status of its own
+		b.WriteString(" failed=" + plain(e.Reason))
+	case e.Exit != nil:
 		fmt.Fprintf(&b, " exit=%d", *e.Exit)
 	}
 	if e.Signal != "" {

@@ -69,6 +69,9 @@ func startLed(s Spec, std [3]*os.File, c *console) (child, error) {
 		&syscall.ProcAttr{Dir: s.Dir, Env: s.Env, Files: files, Sys: attr})
 	if err != nil {
 		ours.Close()
+		if err == syscall.E2BIG { // of the command's own arguments and environment, which the leader has too
+			return nil, err
+		}
 		return nil, fmt.Errorf("start session leader: %v", err) // not wrapped: what is not found is us, not the command
 	}
 	theirs.Close() // while we have it too, a leader that dies never hangs up

@@ -221,7 +221,7 @@ func notStarted(err error) error {
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
 	case errors.Is(err, errChanged):
 		return ErrChanged
-	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.ENOEXEC):
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.ENOEXEC), errors.Is(err, syscall.E2BIG):
 		return fmt.Errorf("%w: %w", ErrNotExecutable, err)
 	}
 	return err

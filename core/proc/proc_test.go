@@ -132,4 +132,11 @@ func TestStartErrors(t *testing.T) {
 	if _, err := Start(Spec{Path: "/etc/passwd", Args: []string{"x"}}); !errors.Is(err, ErrNotExecutable) {
 		t.Error(err)
 	}
+	huge := Spec{Path: "/bin/true", Args: []string{"true"}, Env: []string{"A=" + strings.Repeat("x", 1<<20)}} // one string alone is too long
+	for _, leader := range []bool{false, true} {
+		huge.Leader = leader
+		if _, err := Start(huge); !errors.Is(err, ErrNotExecutable) || !errors.Is(err, syscall.E2BIG) {
+			t.Errorf("leader %v: %v", leader, err)
+		}
+	}
 }

@@ -59,30 +59,38 @@ func (p *Process) pass(s os.Signal) {
 		}
 	case s == syscall.SIGCONT && p.console != nil:
 		p.console.resume(false)
-	case s == syscall.SIGTSTP && p.console == nil:
+	case s == syscall.SIGTSTP && p.console == nil: // of a key, every process of our group has it too; of kill(1), we alone
 		_ = p.child.signal(s)
-		stopJob()
+		stopSelf(processes())
 		_ = p.child.signal(syscall.SIGCONT)
 	default: // the child below a console that stops for SIGTSTP stops us: console.childStopped
 		_ = p.child.signal(s)
 	}
 }
 
-// stopJob stops our process group as Ctrl-Z does and returns when it goes on. In an orphaned group, where there is no shell
-// to bring us back, nothing is stopped, as the kernel has it.
+// stopJob stops our process group as Ctrl-Z does, which a terminal that we made raw does not do, and returns when it goes on.
 func stopJob() {
 	table := processes()
+	if orphaned(table, unix.Getpgrp()) {
+		return
+	}
+	for _, p := range table {
+		if p.group == unix.Getpgrp() && p.pid != os.Getpid() {
+			_ = unix.Kill(p.pid, syscall.SIGTSTP)
+		}
+	}
+	stopSelf(table)
+}
+
+// stopSelf stops us and returns when we go on. In an orphaned group, where there is no shell to bring us back, nothing is
+// stopped, as the kernel has it.
+func stopSelf(table []process) {
 	if orphaned(table, unix.Getpgrp()) {
 		return
 	}
 	cont := make(chan os.Signal, 1)
 	signal.Notify(cont, syscall.SIGCONT)
 	defer signal.Stop(cont)
-	for _, p := range table {
-		if p.group == unix.Getpgrp() && p.pid != os.Getpid() {
-			_ = unix.Kill(p.pid, syscall.SIGTSTP)
-		}
-	}
 	// Not SIGTSTP for ourselves: once it has been caught, the Go runtime does not give it its default effect back.
 	_ = unix.Kill(os.Getpid(), syscall.SIGSTOP)
 	select {
