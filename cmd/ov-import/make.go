@@ -22,6 +22,7 @@ type maker struct {
 	settings map[string]string
 	infos    []agent.Info // of the target
 	listed   []provider.Entry
+	seen     int // entries that the provider listed
 	reads    int // values read
 }
 
@@ -81,10 +82,23 @@ func (c *cli) planned(ctx context.Context, text string, o *options, use func(*ma
 		return err
 	}
 	c.say("%s: %d entries listed, %d values read", p.Source(), len(m.listed), m.reads)
+	if line := m.calls(); line != "" {
+		c.say("%s", line)
+	}
 	for _, n := range m.account.Notes {
 		c.say("%s", n)
 	}
 	return use(m, p)
+}
+
+// calls says how many calls of the service that took, where the provider can tell.
+func (m *maker) calls() string {
+	signIn, list, read := m.account.Cost.Calls(m.seen, m.reads)
+	if list == 0 {
+		return ""
+	}
+	all := signIn + list + read
+	return fmt.Sprintf("%d calls of the service: %d to sign in, %d to list %d, %d to read %d; more where one was tried again", all, signIn, list, m.seen, read, m.reads)
 }
 
 // fill lists, reads what is new or has changed, and decides on every row.
@@ -120,6 +134,7 @@ func (m *maker) list(ctx context.Context, p *plan.Plan, o *options) error {
 		if err != nil {
 			return err
 		}
+		m.seen++
 		if p.Mapping.Takes(e) && o.may(p.Mapping, e) {
 			m.listed = append(m.listed, e)
 		}

@@ -33,7 +33,16 @@ func (p *Provider) Configure(ctx context.Context, settings map[string]string) (p
 	if err != nil {
 		return provider.Account{}, fmt.Errorf("configure provider %q: %w", p.info.Name, p.fault(err))
 	}
-	return provider.Account{Name: p.clean(r.GetAccount()), Door: p.clean(r.GetDoor()), Notes: r.GetNotes()}, nil
+	return provider.Account{Name: p.clean(r.GetAccount()), Door: p.clean(r.GetDoor()), Notes: r.GetNotes(),
+		Cost: provider.Cost{SignIn: number(r.GetCost().GetSignIn()), List: number(r.GetCost().GetList()), Read: number(r.GetCost().GetRead())}}, nil
+}
+
+// number is n, or nothing where it makes no sense.
+func number(n uint32) int {
+	if n > 1<<20 {
+		return 0
+	}
+	return int(n)
 }
 
 // List yields metadata. It ends at the first error that it yields.

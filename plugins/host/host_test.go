@@ -43,6 +43,9 @@ func TestRoundTrip(t *testing.T) {
 	if strings.ContainsAny(a.Name, "\x1b\x07") {
 		t.Errorf("account %q carries control characters", a.Name)
 	}
+	if a.Cost != (provider.Cost{Read: 7}) { // the others make no sense
+		t.Errorf("cost %+v", a.Cost)
+	}
 	n := 0
 	for e, err := range p.List(t.Context(), provider.Query{}) {
 		if err != nil {

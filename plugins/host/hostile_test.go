@@ -76,7 +76,7 @@ func (m misbehaving) Configure(context.Context, provider.Config) (provider.Accou
 	if m.mode == "slow" {
 		time.Sleep(time.Hour)
 	}
-	return provider.Account{Name: "me\x1b]0;owned\x07"}, nil
+	return provider.Account{Name: "me\x1b]0;owned\x07", Cost: provider.Cost{SignIn: -1, List: 1 << 30, Read: 7}}, nil
 }
 
 func (m misbehaving) List(context.Context, provider.Query) iter.Seq2[provider.Entry, error] {

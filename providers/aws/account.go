@@ -71,6 +71,10 @@ func open(ctx context.Context, c provider.Config) (awssdk.Config, provider.Accou
 	if err != nil {
 		return cfg, provider.Account{}, noCredentials(ctx, err)
 	}
+	calls := 1
+	if s["role"] != "" {
+		calls++ // it was taken on
+	}
 	who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	if err != nil {
 		return cfg, provider.Account{}, fault(err)
@@ -79,6 +83,7 @@ func open(ctx context.Context, c provider.Config) (awssdk.Config, provider.Accou
 		Name:  "account " + awssdk.ToString(who.Account) + ", " + cfg.Region,
 		Door:  creds.Source,
 		Notes: []string{"signed in as " + awssdk.ToString(who.Arn)}, // not in the name: a role's changes with each session
+		Cost:  provider.Cost{SignIn: calls},
 	}, nil
 }
 

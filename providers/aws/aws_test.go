@@ -219,3 +219,37 @@ func TestBadStart(t *testing.T) {
 		t.Errorf("unknown profile: %v", err)
 	}
 }
+
+// TestCostIsTrue: what a plan says of the calls is how many there are.
+func TestCostIsTrue(t *testing.T) {
+	for _, n := range []int{0, 1, 20, 21, 100, 1000} {
+		s, c := stub(false, "")
+		pages := 0
+		s.list = func(_ context.Context, in *secretsmanager.ListSecretsInput, _ ...func(*secretsmanager.Options)) (*secretsmanager.ListSecretsOutput, error) {
+			out := &secretsmanager.ListSecretsOutput{}
+			for i := pages * int(*in.MaxResults); i < n && len(out.SecretList) < int(*in.MaxResults); i++ {
+				out.SecretList = append(out.SecretList, smtypes.SecretListEntry{Name: awssdk.String("n")})
+			}
+			if pages++; pages*int(*in.MaxResults) < n {
+				out.NextToken = awssdk.String("more")
+			}
+			return out, nil
+		}
+		seen := 0
+		for _, err := range s.List(t.Context(), provider.Query{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen++
+		}
+		for r := range s.FetchBatch(t.Context(), refs(n)) {
+			if r.Err != nil {
+				t.Fatal(r.Err)
+			}
+		}
+		_, list, read := provider.Cost{List: listSize, Read: batchSize}.Calls(seen, n)
+		if seen != n || pages != list || c.batch != read || c.gets != 0 {
+			t.Errorf("%d secrets: %d listed in %d calls, read in %d and %d; said %d and %d", n, seen, pages, c.batch, c.gets, list, read)
+		}
+	}
+}

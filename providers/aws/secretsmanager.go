@@ -25,8 +25,8 @@ type SecretsManager struct {
 	single atomic.Bool
 }
 
-// batchSize is what BatchGetSecretValue takes.
-const batchSize = 20
+// What ListSecrets and BatchGetSecretValue take.
+const listSize, batchSize = 100, 20
 
 // NewSecretsManager returns the provider.
 func NewSecretsManager() *SecretsManager { return new(SecretsManager) }
@@ -45,14 +45,14 @@ func (s *SecretsManager) Configure(ctx context.Context, c provider.Config) (prov
 	}
 	api := secretsmanager.NewFromConfig(cfg)
 	s.list, s.get, s.batch = api.ListSecrets, api.GetSecretValue, api.BatchGetSecretValue
-	account.Notes = append(account.Notes, "100 secrets a listing call, 20 values a read call")
+	account.Cost.List, account.Cost.Read = listSize, batchSize
 	return account, nil
 }
 
 // List pages through the metadata. Secrets on their way to deletion are left out.
 func (s *SecretsManager) List(ctx context.Context, q provider.Query) iter.Seq2[provider.Entry, error] {
 	return func(yield func(provider.Entry, error) bool) {
-		in := &secretsmanager.ListSecretsInput{MaxResults: awssdk.Int32(100), Filters: filters(q)}
+		in := &secretsmanager.ListSecretsInput{MaxResults: awssdk.Int32(listSize), Filters: filters(q)}
 		for {
 			page, err := s.list(ctx, in)
 			if err != nil {

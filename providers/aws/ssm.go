@@ -19,8 +19,8 @@ type ParameterStore struct {
 	get      func(context.Context, *ssm.GetParametersInput, ...func(*ssm.Options)) (*ssm.GetParametersOutput, error)
 }
 
-// parameterBatch is what GetParameters takes.
-const parameterBatch = 10
+// What DescribeParameters and GetParameters take.
+const parameterPage, parameterBatch = 50, 10
 
 // NewParameterStore returns the provider.
 func NewParameterStore() *ParameterStore { return new(ParameterStore) }
@@ -39,7 +39,8 @@ func (s *ParameterStore) Configure(ctx context.Context, c provider.Config) (prov
 	}
 	api := ssm.NewFromConfig(cfg)
 	s.describe, s.get = api.DescribeParameters, api.GetParameters
-	account.Notes = append(account.Notes, "50 parameters a listing call, 10 values a read call, 40 calls a second by default")
+	account.Notes = append(account.Notes, "40 calls a second by default")
+	account.Cost.List, account.Cost.Read = parameterPage, parameterBatch
 	return account, nil
 }
 
@@ -47,7 +48,7 @@ func (s *ParameterStore) Configure(ctx context.Context, c provider.Config) (prov
 // empty and have a next one all the same.
 func (s *ParameterStore) List(ctx context.Context, q provider.Query) iter.Seq2[provider.Entry, error] {
 	return func(yield func(provider.Entry, error) bool) {
-		in := &ssm.DescribeParametersInput{MaxResults: awssdk.Int32(50), ParameterFilters: parameterFilters(q)}
+		in := &ssm.DescribeParametersInput{MaxResults: awssdk.Int32(parameterPage), ParameterFilters: parameterFilters(q)}
 		for {
 			page, err := s.describe(ctx, in)
 			if err != nil {

@@ -42,6 +42,28 @@ type Account struct {
 	Name  string   // for people, never a credential
 	Door  string   // the way in that worked
 	Notes []string // limits worth knowing before a large import
+	Cost  Cost     // how many calls of its service this makes
+}
+
+// A Cost says how far one call of the service goes, where its author knows: then
+// a person is told how many calls an import made, or would make. 0: not known.
+type Cost struct {
+	SignIn int // calls that Configure made
+	List   int // entries a listing call
+	Read   int // values a read call
+}
+
+// Known reports whether calls can be counted.
+func (c Cost) Known() bool { return c.List > 0 && c.Read > 0 }
+
+// Calls is how many calls it takes to sign in, to list so many entries and to read
+// so many of their values, when nothing has to be tried again.
+func (c Cost) Calls(entries, values int) (signIn, list, read int) {
+	if !c.Known() {
+		return 0, 0, 0
+	}
+	up := func(n, by int) int { return (n + by - 1) / by }
+	return c.SignIn, max(1, up(entries, c.List)), up(values, c.Read)
 }
 
 // Query narrows a listing. The zero Query asks for everything.

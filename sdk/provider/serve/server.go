@@ -61,7 +61,16 @@ func (s server) Configure(ctx context.Context, r *wire.ConfigureRequest) (*wire.
 	if err != nil {
 		return nil, wire.Status(err)
 	}
-	return &wire.ConfigureResponse{Account: a.Name, Door: a.Door, Notes: a.Notes}, nil
+	return &wire.ConfigureResponse{Account: a.Name, Door: a.Door, Notes: a.Notes,
+		Cost: &wire.Cost{SignIn: number(a.Cost.SignIn), List: number(a.Cost.List), Read: number(a.Cost.Read)}}, nil
+}
+
+// number is n as the protocol has it; what makes no sense is not known.
+func number(n int) uint32 {
+	if n < 0 || n > 1<<20 {
+		return 0
+	}
+	return uint32(n)
 }
 
 // complete fills in defaults and refuses unknown and missing settings.

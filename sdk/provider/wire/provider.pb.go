@@ -326,6 +326,7 @@ type ConfigureResponse struct {
 	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"` // whose secrets these are, for people: never a credential
 	Door          string                 `protobuf:"bytes,2,opt,name=door,proto3" json:"door,omitempty"`       // which way in was taken
 	Notes         []string               `protobuf:"bytes,3,rep,name=notes,proto3" json:"notes,omitempty"`     // limits worth knowing before a large import
+	Cost          *Cost                  `protobuf:"bytes,4,opt,name=cost,proto3" json:"cost,omitempty"`       // how many calls of its service it makes, where it is known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -381,6 +382,74 @@ func (x *ConfigureResponse) GetNotes() []string {
 	return nil
 }
 
+func (x *ConfigureResponse) GetCost() *Cost {
+	if x != nil {
+		return x.Cost
+	}
+	return nil
+}
+
+// A Cost says how far a call goes. 0: not known.
+type Cost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SignIn        uint32                 `protobuf:"varint,1,opt,name=sign_in,json=signIn,proto3" json:"sign_in,omitempty"` // calls that Configure made
+	List          uint32                 `protobuf:"varint,2,opt,name=list,proto3" json:"list,omitempty"`                   // entries a listing call
+	Read          uint32                 `protobuf:"varint,3,opt,name=read,proto3" json:"read,omitempty"`                   // values a read call
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cost) Reset() {
+	*x = Cost{}
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cost) ProtoMessage() {}
+
+func (x *Cost) ProtoReflect() protoreflect.Message {
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cost.ProtoReflect.Descriptor instead.
+func (*Cost) Descriptor() ([]byte, []int) {
+	return file_ov_provider_v1_provider_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Cost) GetSignIn() uint32 {
+	if x != nil {
+		return x.SignIn
+	}
+	return 0
+}
+
+func (x *Cost) GetList() uint32 {
+	if x != nil {
+		return x.List
+	}
+	return 0
+}
+
+func (x *Cost) GetRead() uint32 {
+	if x != nil {
+		return x.Read
+	}
+	return 0
+}
+
 type ListRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`                                                                           // only entries below it; empty: all
@@ -391,7 +460,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_ov_provider_v1_provider_proto_msgTypes[5]
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -403,7 +472,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ov_provider_v1_provider_proto_msgTypes[5]
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -416,7 +485,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_ov_provider_v1_provider_proto_rawDescGZIP(), []int{5}
+	return file_ov_provider_v1_provider_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListRequest) GetPath() string {
@@ -449,7 +518,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_ov_provider_v1_provider_proto_msgTypes[6]
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -461,7 +530,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ov_provider_v1_provider_proto_msgTypes[6]
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -474,7 +543,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_ov_provider_v1_provider_proto_rawDescGZIP(), []int{6}
+	return file_ov_provider_v1_provider_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListResponse) GetRef() string {
@@ -542,7 +611,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_ov_provider_v1_provider_proto_msgTypes[7]
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -554,7 +623,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ov_provider_v1_provider_proto_msgTypes[7]
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -567,7 +636,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_ov_provider_v1_provider_proto_rawDescGZIP(), []int{7}
+	return file_ov_provider_v1_provider_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FetchRequest) GetRef() string {
@@ -591,7 +660,7 @@ type FetchResponse struct {
 
 func (x *FetchResponse) Reset() {
 	*x = FetchResponse{}
-	mi := &file_ov_provider_v1_provider_proto_msgTypes[8]
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -603,7 +672,7 @@ func (x *FetchResponse) String() string {
 func (*FetchResponse) ProtoMessage() {}
 
 func (x *FetchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ov_provider_v1_provider_proto_msgTypes[8]
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -616,7 +685,7 @@ func (x *FetchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchResponse.ProtoReflect.Descriptor instead.
 func (*FetchResponse) Descriptor() ([]byte, []int) {
-	return file_ov_provider_v1_provider_proto_rawDescGZIP(), []int{8}
+	return file_ov_provider_v1_provider_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *FetchResponse) GetRef() string {
@@ -679,7 +748,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_ov_provider_v1_provider_proto_msgTypes[9]
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -691,7 +760,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_ov_provider_v1_provider_proto_msgTypes[9]
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -704,7 +773,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_ov_provider_v1_provider_proto_rawDescGZIP(), []int{9}
+	return file_ov_provider_v1_provider_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Item) GetValue() []byte {
@@ -746,7 +815,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_ov_provider_v1_provider_proto_msgTypes[10]
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +827,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_ov_provider_v1_provider_proto_msgTypes[10]
+	mi := &file_ov_provider_v1_provider_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +840,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_ov_provider_v1_provider_proto_rawDescGZIP(), []int{10}
+	return file_ov_provider_v1_provider_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Error) GetCode() Code {
@@ -817,11 +886,16 @@ const file_ov_provider_v1_provider_proto_rawDesc = "" +
 	"\bsettings\x18\x01 \x03(\v2..ov.provider.v1.ConfigureRequest.SettingsEntryR\bsettings\x1a;\n" +
 	"\rSettingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"W\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x81\x01\n" +
 	"\x11ConfigureResponse\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x12\n" +
 	"\x04door\x18\x02 \x01(\tR\x04door\x12\x14\n" +
-	"\x05notes\x18\x03 \x03(\tR\x05notes\"\x95\x01\n" +
+	"\x05notes\x18\x03 \x03(\tR\x05notes\x12(\n" +
+	"\x04cost\x18\x04 \x01(\v2\x14.ov.provider.v1.CostR\x04cost\"G\n" +
+	"\x04Cost\x12\x17\n" +
+	"\asign_in\x18\x01 \x01(\rR\x06signIn\x12\x12\n" +
+	"\x04list\x18\x02 \x01(\rR\x04list\x12\x12\n" +
+	"\x04read\x18\x03 \x01(\rR\x04read\"\x95\x01\n" +
 	"\vListRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x129\n" +
 	"\x04tags\x18\x02 \x03(\v2%.ov.provider.v1.ListRequest.TagsEntryR\x04tags\x1a7\n" +
@@ -884,7 +958,7 @@ func file_ov_provider_v1_provider_proto_rawDescGZIP() []byte {
 }
 
 var file_ov_provider_v1_provider_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ov_provider_v1_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_ov_provider_v1_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_ov_provider_v1_provider_proto_goTypes = []any{
 	(Code)(0),                 // 0: ov.provider.v1.Code
 	(*DescribeRequest)(nil),   // 1: ov.provider.v1.DescribeRequest
@@ -892,37 +966,39 @@ var file_ov_provider_v1_provider_proto_goTypes = []any{
 	(*Setting)(nil),           // 3: ov.provider.v1.Setting
 	(*ConfigureRequest)(nil),  // 4: ov.provider.v1.ConfigureRequest
 	(*ConfigureResponse)(nil), // 5: ov.provider.v1.ConfigureResponse
-	(*ListRequest)(nil),       // 6: ov.provider.v1.ListRequest
-	(*ListResponse)(nil),      // 7: ov.provider.v1.ListResponse
-	(*FetchRequest)(nil),      // 8: ov.provider.v1.FetchRequest
-	(*FetchResponse)(nil),     // 9: ov.provider.v1.FetchResponse
-	(*Item)(nil),              // 10: ov.provider.v1.Item
-	(*Error)(nil),             // 11: ov.provider.v1.Error
-	nil,                       // 12: ov.provider.v1.ConfigureRequest.SettingsEntry
-	nil,                       // 13: ov.provider.v1.ListRequest.TagsEntry
-	nil,                       // 14: ov.provider.v1.ListResponse.LabelsEntry
+	(*Cost)(nil),              // 6: ov.provider.v1.Cost
+	(*ListRequest)(nil),       // 7: ov.provider.v1.ListRequest
+	(*ListResponse)(nil),      // 8: ov.provider.v1.ListResponse
+	(*FetchRequest)(nil),      // 9: ov.provider.v1.FetchRequest
+	(*FetchResponse)(nil),     // 10: ov.provider.v1.FetchResponse
+	(*Item)(nil),              // 11: ov.provider.v1.Item
+	(*Error)(nil),             // 12: ov.provider.v1.Error
+	nil,                       // 13: ov.provider.v1.ConfigureRequest.SettingsEntry
+	nil,                       // 14: ov.provider.v1.ListRequest.TagsEntry
+	nil,                       // 15: ov.provider.v1.ListResponse.LabelsEntry
 }
 var file_ov_provider_v1_provider_proto_depIdxs = []int32{
 	3,  // 0: ov.provider.v1.DescribeResponse.settings:type_name -> ov.provider.v1.Setting
-	12, // 1: ov.provider.v1.ConfigureRequest.settings:type_name -> ov.provider.v1.ConfigureRequest.SettingsEntry
-	13, // 2: ov.provider.v1.ListRequest.tags:type_name -> ov.provider.v1.ListRequest.TagsEntry
-	14, // 3: ov.provider.v1.ListResponse.labels:type_name -> ov.provider.v1.ListResponse.LabelsEntry
-	10, // 4: ov.provider.v1.FetchResponse.item:type_name -> ov.provider.v1.Item
-	11, // 5: ov.provider.v1.FetchResponse.error:type_name -> ov.provider.v1.Error
-	0,  // 6: ov.provider.v1.Error.code:type_name -> ov.provider.v1.Code
-	1,  // 7: ov.provider.v1.ProviderService.Describe:input_type -> ov.provider.v1.DescribeRequest
-	4,  // 8: ov.provider.v1.ProviderService.Configure:input_type -> ov.provider.v1.ConfigureRequest
-	6,  // 9: ov.provider.v1.ProviderService.List:input_type -> ov.provider.v1.ListRequest
-	8,  // 10: ov.provider.v1.ProviderService.Fetch:input_type -> ov.provider.v1.FetchRequest
-	2,  // 11: ov.provider.v1.ProviderService.Describe:output_type -> ov.provider.v1.DescribeResponse
-	5,  // 12: ov.provider.v1.ProviderService.Configure:output_type -> ov.provider.v1.ConfigureResponse
-	7,  // 13: ov.provider.v1.ProviderService.List:output_type -> ov.provider.v1.ListResponse
-	9,  // 14: ov.provider.v1.ProviderService.Fetch:output_type -> ov.provider.v1.FetchResponse
-	11, // [11:15] is the sub-list for method output_type
-	7,  // [7:11] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	13, // 1: ov.provider.v1.ConfigureRequest.settings:type_name -> ov.provider.v1.ConfigureRequest.SettingsEntry
+	6,  // 2: ov.provider.v1.ConfigureResponse.cost:type_name -> ov.provider.v1.Cost
+	14, // 3: ov.provider.v1.ListRequest.tags:type_name -> ov.provider.v1.ListRequest.TagsEntry
+	15, // 4: ov.provider.v1.ListResponse.labels:type_name -> ov.provider.v1.ListResponse.LabelsEntry
+	11, // 5: ov.provider.v1.FetchResponse.item:type_name -> ov.provider.v1.Item
+	12, // 6: ov.provider.v1.FetchResponse.error:type_name -> ov.provider.v1.Error
+	0,  // 7: ov.provider.v1.Error.code:type_name -> ov.provider.v1.Code
+	1,  // 8: ov.provider.v1.ProviderService.Describe:input_type -> ov.provider.v1.DescribeRequest
+	4,  // 9: ov.provider.v1.ProviderService.Configure:input_type -> ov.provider.v1.ConfigureRequest
+	7,  // 10: ov.provider.v1.ProviderService.List:input_type -> ov.provider.v1.ListRequest
+	9,  // 11: ov.provider.v1.ProviderService.Fetch:input_type -> ov.provider.v1.FetchRequest
+	2,  // 12: ov.provider.v1.ProviderService.Describe:output_type -> ov.provider.v1.DescribeResponse
+	5,  // 13: ov.provider.v1.ProviderService.Configure:output_type -> ov.provider.v1.ConfigureResponse
+	8,  // 14: ov.provider.v1.ProviderService.List:output_type -> ov.provider.v1.ListResponse
+	10, // 15: ov.provider.v1.ProviderService.Fetch:output_type -> ov.provider.v1.FetchResponse
+	12, // [12:16] is the sub-list for method output_type
+	8,  // [8:12] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_ov_provider_v1_provider_proto_init() }
@@ -930,7 +1006,7 @@ func file_ov_provider_v1_provider_proto_init() {
 	if File_ov_provider_v1_provider_proto != nil {
 		return
 	}
-	file_ov_provider_v1_provider_proto_msgTypes[8].OneofWrappers = []any{
+	file_ov_provider_v1_provider_proto_msgTypes[9].OneofWrappers = []any{
 		(*FetchResponse_Item)(nil),
 		(*FetchResponse_Error)(nil),
 	}
@@ -940,7 +1016,7 @@ func file_ov_provider_v1_provider_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ov_provider_v1_provider_proto_rawDesc), len(file_ov_provider_v1_provider_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
