@@ -23,7 +23,7 @@ type statusView struct {
 	Project *projectView        `json:"project,omitempty"`
 	Agent   agentJSON           `json:"agent"`
 	Coding  string              `json:"coding_agent,omitempty"`
-	Ages    *agesView           `json:"ages,omitempty"`   // of an open vault
+	Ages    *agesView           `json:"ages,omitempty"`   // of an open vault, where [rotation] says what is old
 	Remote  *agent.RemoteStatus `json:"remote,omitempty"` // of a vault on a server
 	Shared  []agent.Shared      `json:"shared,omitempty"` // of a home that uses environments of other people's vaults
 	Asked   []string            `json:"asked,omitempty"`  // words of its requests that wait for an invitation
@@ -34,7 +34,8 @@ type projectView struct {
 	Trusted bool   `json:"trusted"`
 }
 
-// status collects what there is to say about here and now. It opens nothing.
+// status collects what there is to say about here and now. It opens nothing, and leaves nothing in the audit log, unless
+// its reader asked to be reminded of old values: their dates are sealed, and reading them is a use that is on record.
 func (c *cli) status(ctx context.Context) (*statusView, error) {
 	o, err := c.options()
 	if err != nil {
@@ -57,7 +58,7 @@ func (c *cli) status(ctx context.Context) (*statusView, error) {
 	if cfg.Project != nil {
 		v.Project = &projectView{cfg.Project.Path, cfg.Project.Trusted}
 	}
-	if st.Vault && !st.Locked {
+	if _, reminded := cfg.User.Rotation[cfg.Env.Value]; reminded && st.Vault && !st.Locked {
 		v.Ages = ages(ctx, client, cfg)
 	}
 	return v, nil
