@@ -16,7 +16,7 @@ demo: ## a vault, two secrets and a careless script; builds the two programs tha
 test: build
 	$(GO) test ./...
 
-check: fmt vet staticcheck build cross test race
+check: fmt vet staticcheck deadcode build cross test race
 
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt: $$out"; exit 1; }

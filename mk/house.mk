@@ -3,3 +3,6 @@
 
 figures: ## files, lines, functions, comments, tests: a table
 	@$(GO) run ./mk/figures
+
+deadcode: ## functions that no program and no test reaches: there are none
+	@out=$$($(GO) tool deadcode -test ./...) && test -z "$$out" || { echo "$$out"; exit 1; }

@@ -1,8 +1,6 @@
 package asm
 
 import (
-	"encoding/json"
-
 	"github.com/opaquevault/ov/scanners/wasmhost/module"
 )
 
@@ -45,13 +43,4 @@ func Span(i int, at, length, rest, flags int32) []byte {
 		return Cat(I32Const(int32(to+offset)), I32Const(v), Mem(0x36, 0))
 	}
 	return Cat(store(0, at), store(4, length), store(8, rest), store(12, flags))
-}
-
-// JSON returns v as text for a manifest.
-func JSON(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
 }

@@ -243,9 +243,6 @@ func (c *Cluster) Log() []byte {
 	return bytes.TrimSpace(b)
 }
 
-// Data returns the folder with the server's files.
-func (c *Cluster) Data() string { return c.data() }
-
 // Down stops the server: at once, as a crash does, or after its clients' work.
 func (c *Cluster) Down(crash bool) error {
 	c.mu.Lock()
