@@ -1,16 +1,20 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/agent/wire"
 	"github.com/opaquevault/ov/core/audit"
+	"github.com/opaquevault/ov/core/blob"
+	"github.com/opaquevault/ov/core/blob/sqlite"
 	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/core/vault"
 )
@@ -247,6 +251,62 @@ func TestAttackLatePage(t *testing.T) {
 		t.Errorf("the page says %q", body)
 	}
 	r.wants(t, bot, runOf(prod("KEY")), agent.ErrApproval)
+}
+
+// stubborn is a store that can be made to take no commits.
+type stubborn struct {
+	blob.Store
+	full *atomic.Bool
+}
+
+func (s stubborn) Commit(ctx context.Context, c blob.Commit) error {
+	if s.full.Load() {
+		return blob.ErrFull
+	}
+	return s.Store.Commit(ctx, c)
+}
+
+// TestAttackUncountedPIN: a try that cannot be counted is none, though the PIN is right.
+func TestAttackUncountedPIN(t *testing.T) {
+	full := &atomic.Bool{}
+	r := newRig(t, func(c *Config) { c.Store = func(path string) blob.Store { return stubborn{sqlite.Open(path), full} } })
+	r.init(t, "TOKEN")
+	if err := r.setPIN(t, "246813"); err != nil {
+		t.Fatal(err)
+	}
+	pin := func(text string) error { return r.server.tryPIN(t.Context(), secret.New([]byte(text))) }
+	full.Store(true)
+	for _, text := range []string{"246813", "135792"} {
+		if err := pin(text); err == nil || errors.Is(err, errWrongPIN) {
+			t.Errorf("PIN %s, uncounted: %v", text, err)
+		}
+	}
+	full.Store(false)
+	if err := pin("246813"); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+}
+
+// TestAttackPasswordLikeAPIN: a master password of digits is not made guessable by telling what a PIN looks like.
+func TestAttackPasswordLikeAPIN(t *testing.T) {
+	r := newRig(t)
+	write0600(t, r.file, "2468135790\n")
+	r.init(t, "TOKEN")
+	if err := r.setPIN(t, "135791"); !errors.Is(err, agent.ErrUsage) || r.server.pinSet(t.Context()) {
+		t.Errorf("set a PIN: %v", err)
+	}
+}
+
+// TestAttackPageForADeniedWrite: what the policy denies is not asked of a person either.
+func TestAttackPageForADeniedWrite(t *testing.T) {
+	r := newRig(t)
+	r.init(t, "TOKEN")
+	r.setPolicy(t, "[[rule]]\nname = \"bots read\"\nwho = [\"mcp\"]\nverbs = [\"create\", \"update\"]\ndeny = true\n[[rule]]\nname = \"rest\"\n")
+	bot := r.client(t, noPassword, mcp)
+	p, err := bot.PagePut(t.Context(), agent.PutRequest{Ref: dev("NEW")})
+	if !errors.Is(err, agent.ErrDenied) || p.URL != "" {
+		t.Errorf("PagePut = %+v, %v, want ErrDenied", p, err)
+	}
 }
 
 // TestNoteAfterTheEnd: a completion that comes when the log is closed is an error, and no panic.
