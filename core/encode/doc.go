@@ -24,7 +24,8 @@
 // view many spellings are one: whatever stands between the characters is gone, and
 // so is the difference between %73, =73, 73: and 7 3. Hence this lane has the
 // spellings that write something for each byte, and those that are seldom: dumps
-// and lists of numbers, the little-endian words of od and hexdump, encodings of
+// and lists of numbers, binary digits, calls that make characters of numbers, the
+// little-endian words of od and hexdump, the value as one number, encodings of
 // encodings, the value and its encodings backwards, other alphabets, other cases.
 //
 // No form masks ordinary text. Those of a value under eight bytes match whole
@@ -65,9 +66,9 @@
 //
 // # Out of reach
 //
-// What no list of spellings can hold: compression, encryption, hashes, numbers
-// in other bases (base58, one big integer), arithmetic on the bytes, a value in
-// pieces with other text between them, spellings of a few characters only in a
+// What no list of spellings can hold: compression, encryption, hashes, one number
+// of the value and more, arithmetic on the bytes, a value in short pieces with other
+// text between them, spellings of a few characters only in a
 // dialect that no library has (half of the letters escaped), \U00000073, and two
 // encodings on top of each other but for those that are in daily use.
 package encode

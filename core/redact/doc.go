@@ -38,6 +38,11 @@
 //     rule the last letter of each line would be held back, for the next line might
 //     go on with a secret. The rule in full is at opens, in start.go.
 //
+// The lane has a second view, of the rows of dumps: the same of their data alone,
+// without offsets and the column of characters. A match there may start anywhere in a
+// row that is no numbered line of text. The column of a row in which one ends is
+// masked as a range of its own. The definition is in rows.go.
+//
 // A range is named by what starts it: a whole form before a window, the longest
 // form, then the first lane, then the first needle; windows of the stream come
 // before those of its view.

@@ -81,13 +81,15 @@ func (r *rowReader) lead(c byte) {
 }
 
 // leads reports whether c may stand before the offset of a row.
-func leads(c byte) bool {
-	switch c {
-	case ' ', '\t', '|', '>', '#', '+', '-', '*':
-		return true
+func leads(c byte) bool { return begins[c] && c != '0' }
+
+// begins are the bytes that a row may begin with.
+var begins = func() (t [256]bool) {
+	for _, c := range []byte("0 \t|>#+-*") {
+		t[c] = true
 	}
-	return false
-}
+	return t
+}()
 
 func (r *rowReader) offset(c byte) {
 	switch {
@@ -172,5 +174,5 @@ func (r *rowReader) full() bool {
 
 // none reports whether c, the next byte, shows that the line is no row.
 func (r *rowReader) none(c byte) bool {
-	return r.mode == rowNone || r.mode == rowLead && r.size == 0 && c != '0' && !leads(c)
+	return r.mode == rowNone || r.mode == rowLead && r.size == 0 && !begins[c]
 }

@@ -63,13 +63,25 @@ func (v *rows) build(win []byte, r rowReader) {
 			continue
 		}
 		v.rift()
-		n := bytes.IndexByte(win[i:], '\n')
-		if n < 0 {
-			v.reader = rowReader{mode: rowNone}
+		v.reader = rowReader{}
+		if i = nextLead(win, i); i < 0 {
+			v.reader.mode = rowNone
 			break
 		}
-		v.reader = rowReader{}
-		i += n + 1
+	}
+}
+
+// nextLead returns the start of the next line of p behind i that may be a row, or
+// the end of p if a line begins there; -1 if p ends inside a line.
+func nextLead(p []byte, i int) int {
+	for {
+		n := bytes.IndexByte(p[i:], '\n')
+		if n < 0 {
+			return -1
+		}
+		if i += n + 1; i == len(p) || begins[p[i]] {
+			return i
+		}
 	}
 }
 
