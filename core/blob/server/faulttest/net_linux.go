@@ -46,12 +46,19 @@ type Line struct {
 	Cut    bool          // all are
 }
 
-// NewNet makes a network of named nodes, which ends with the test. It takes root:
-// others are told so, and the test is skipped.
+// NewNet makes a network of named nodes, which ends with the test. It takes root,
+// tun devices and the program ip: where they are missing that is said, and the
+// test is skipped.
 func NewNet(t testing.TB, seed uint64, names ...string) *Net {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("network namespaces: only root makes them")
+	}
+	if _, err := os.Stat("/dev/net/tun"); err != nil {
+		t.Skipf("network namespaces: %v", err)
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skipf("network namespaces: %v", err)
 	}
 	n := &Net{prefix: fmt.Sprintf("ovf%d-", os.Getpid()), random: rand.New(rand.NewPCG(seed, 2)), lines: map[[2]int]Line{}}
 	for i, name := range names {
