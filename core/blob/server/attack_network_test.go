@@ -226,6 +226,9 @@ func (s *stormLog) settle(t *testing.T, d depot.Depot, id depot.Vault, head uint
 // the history is one of a single head; no request hangs; afterwards all go on.
 func TestAttack18BadNetwork(t *testing.T) {
 	devices, lasts := 16, 4*time.Second
+	if testing.Short() {
+		lasts = time.Second
+	}
 	if campaign() {
 		lasts = time.Minute
 	}
@@ -312,7 +315,7 @@ func TestAttack18BadNetwork(t *testing.T) {
 				one := l.Stats()
 				s.Cuts, s.Halves, s.Refused, s.Connections = s.Cuts+one.Cuts, s.Halves+one.Halves, s.Refused+one.Refused, s.Connections+one.Connections
 			}
-			if log.offline.Load() == 0 || s.Cuts == 0 {
+			if !testing.Short() && (log.offline.Load() == 0 || s.Cuts == 0) {
 				t.Errorf("no bad network: %d offline, %+v", log.offline.Load(), s)
 			}
 			fmt.Printf("attack 18, bad network, %s: %d devices, %d replicas, %s of partitions and %d cut, %d half closed, %d refused of %d connections: %d commits acknowledged, all there once; %d times offline, %d of those made after all; linearizable; longest request %s at a silence of %s\n",

@@ -7,6 +7,7 @@ package evil
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -151,9 +152,11 @@ func Start(t testing.TB, c server.Config) *Rig {
 	d := &Depot{Depot: c.Depot}
 	honest := c.Depot
 	c.Depot = d
-	r := &Rig{Rig: servertest.Start(t, c), Depot: d, honest: honest}
-	r.lawless = &lawless{real: r.Server, key: r.Key}
-	r.HTTP.Config.Handler = r.lawless // nobody knows where it listens yet
+	r := &Rig{Depot: d, honest: honest}
+	r.Rig = servertest.Behind(t, c, func(real *servertest.Rig) http.Handler {
+		r.lawless = &lawless{real: real.Server, key: real.Key}
+		return r.lawless
+	})
 	return r
 }
 

@@ -6,6 +6,7 @@ package servertest
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"testing"
@@ -87,6 +88,12 @@ func NewDepot(t testing.TB) depot.Depot {
 // is filled in: a new SQLite database, a new key, a rate that no test reaches.
 func Start(t testing.TB, c server.Config) *Rig {
 	t.Helper()
+	return Behind(t, c, func(r *Rig) http.Handler { return r.Server })
+}
+
+// Behind is Start with a handler of the test's own before the server's.
+func Behind(t testing.TB, c server.Config, front func(*Rig) http.Handler) *Rig {
+	t.Helper()
 	if c.Depot == nil {
 		c.Depot = NewDepot(t)
 	}
@@ -104,7 +111,8 @@ func Start(t testing.TB, c server.Config) *Rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Rig{Server: s, Depot: c.Depot, Key: c.Key, HTTP: httptest.NewServer(s)}
+	r := &Rig{Server: s, Depot: c.Depot, Key: c.Key}
+	r.HTTP = httptest.NewServer(front(r))
 	t.Cleanup(r.HTTP.Close)
 	return r
 }
