@@ -125,7 +125,7 @@ func (x *trial) child(name string) *trial {
 		x.t.Fatal(err)
 	}
 	x.req.Argv = []string{self}
-	x.req.Environ = append(x.req.Environ, "CHILD="+name)
+	x.req.Environ = append(x.req.Environ, "CHILD="+name, "GOCOVERDIR="+x.t.TempDir()) // with -cover, a child without one complains
 	return x
 }
 
