@@ -2,148 +2,20 @@ package main
 
 import (
 	"bytes"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
+	"github.com/opaquevault/ov/core/blob/server/servertest"
 	"github.com/opaquevault/ov/core/blob/sqlite"
 )
-
-// A wireProxy is a reverse proxy before a real ov-server: it ends the TLS of
-// what comes, keeps all of it, and passes it on, changed if a test says so.
-type wireProxy struct {
-	*httptest.Server
-	ca       string // its certificate, in a file
-	mu       sync.Mutex
-	seen     bytes.Buffer
-	requests [][]byte
-	answers  [][]byte
-	change   func(request bool, body []byte) []byte
-}
-
-func newWireProxy(t *testing.T, w *world, to string) *wireProxy {
-	t.Helper()
-	target, err := url.Parse(to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &wireProxy{}
-	rp := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		ModifyResponse: func(r *http.Response) error {
-			b, err := io.ReadAll(r.Body)
-			dump, _ := httputil.DumpResponse(r, false)
-			b = p.pass(false, dump, b)
-			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
-			r.Header.Set("Content-Length", fmt.Sprint(len(b)))
-			return err
-		},
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0),
-	}
-	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		dump, _ := httputil.DumpRequest(r, false)
-		b, _ := io.ReadAll(r.Body)
-		b = p.pass(true, dump, b)
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
-		rp.ServeHTTP(rw, r)
-	}))
-	p.Server.TLS = &tls.Config{MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.X25519MLKEM768}}
-	p.Server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
-	p.StartTLS()
-	t.Cleanup(p.Close)
-	p.ca = w.file(t, "proxy.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Certificate().Raw})))
-	return p
-}
-
-// pass logs a message and returns the body that goes on.
-func (p *wireProxy) pass(request bool, head, body []byte) []byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.seen.Write(head)
-	p.seen.Write(body)
-	kept := &p.answers
-	if request {
-		kept = &p.requests
-	}
-	out := bytes.Clone(body)
-	if p.change != nil {
-		return p.change(request, out)
-	}
-	*kept = append(*kept, out)
-	return out
-}
-
-// alter has every later body go through f; nil: as it is.
-func (p *wireProxy) alter(f func(request bool, body []byte) []byte) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.change = f
-}
-
-func (p *wireProxy) log() []byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return bytes.Clone(p.seen.Bytes())
-}
-
-// A tap passes TCP connections on, byte by byte, and keeps what went through.
-type tap struct {
-	address string
-	mu      sync.Mutex
-	seen    bytes.Buffer
-}
-
-func newTap(t *testing.T, to string) *tap {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	p := &tap{address: l.Addr().String()}
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", to)
-			if err != nil {
-				in.Close()
-				continue
-			}
-			go func() { defer out.Close(); io.Copy(io.MultiWriter(out, p), in) }()
-			go func() { defer in.Close(); io.Copy(io.MultiWriter(in, p), out) }()
-		}
-	}()
-	return p
-}
-
-func (p *tap) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.seen.Write(b)
-}
-
-func (p *tap) log() []byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return bytes.Clone(p.seen.Bytes())
-}
 
 // absent fails the test for every one of the words, in any spelling, that is in
 // one of the places; a place with next to nothing in it was not looked at.
@@ -212,15 +84,16 @@ func TestAttack15WholeFlow(t *testing.T) {
 	w := newWorld(t, t.TempDir())
 	t.Cleanup(func() { w.leave(t) })
 	s := startServer(t, w)
-	p := newWireProxy(t, w, "http://"+s.address)
+	p := servertest.NewProxy(t, "http://"+s.address)
+	ca := w.file(t, "proxy.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Certificate().Raw})))
 	a, b, kit := filepath.Join(w.work, "a"), filepath.Join(w.work, "b"), filepath.Join(w.work, "kit")
 	on := func(home string, args ...string) []string { return append([]string{"--home", home}, args...) }
 	const app, name, second = "canary-app-7d31", "CANARY_NAME_7D31", "CANARY_SECOND_7D31"
 	ref := app + "/production/" + name
 
-	w.must(t, "", on(a, "vault", "init", "--server", p.URL, "--ca", p.ca, "--device", "canary-desk-7d31", "--kit", kit)...)
+	w.must(t, "", on(a, "vault", "init", "--server", p.URL, "--ca", ca, "--device", "canary-desk-7d31", "--kit", kit)...)
 	w.must(t, w.canary, on(a, "secret", "set", ref, "--stdin")...)
-	w.must(t, "", on(b, "vault", "join", "--server", p.URL, "--ca", p.ca, "--device", "canary-laptop-7d31", "--kit", kit)...)
+	w.must(t, "", on(b, "vault", "join", "--server", p.URL, "--ca", ca, "--device", "canary-laptop-7d31", "--kit", kit)...)
 	w.must(t, w.canary+"2", on(b, "secret", "set", app+"/production/"+second, "--stdin")...)
 	w.must(t, "", on(a, "unlock")...)
 	w.must(t, "", on(a, "sync")...)
@@ -230,12 +103,12 @@ func TestAttack15WholeFlow(t *testing.T) {
 	}
 	key := filepath.Join(w.work, "ci.key")
 	w.must(t, "", on(a, "auth", "derive-machine-key", "--app", app, "--env", "production", "--name", "canary-ci-7d31", "--out", key)...)
-	pem, err := os.ReadFile(p.ca)
+	cert, err := os.ReadFile(ca)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.dir(t, "runner")
-	w.file(t, "runner/server-ca.pem", string(pem)) // as docs/ci.md says
+	w.file(t, "runner/server-ca.pem", string(cert)) // as docs/ci.md says
 	machine := func() result {
 		cmd := w.command("--home", filepath.Join(w.work, "runner"), "run", "--app", app, "--env", "production", "--", "sh", "-c", "echo $"+name)
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.work, "OV_MACHINE_KEY_FILE=" + key}
@@ -258,7 +131,7 @@ func TestAttack15WholeFlow(t *testing.T) {
 	words := map[string]string{"value": w.canary, "app": app, "name": name, "second name": second, "device": "canary-desk-7d31", "password": password,
 		"machine": "canary-ci-7d31", "vault": w.vaultID(t, a), "path": "/v1/vaults", "signature": "OV1 key="}
 	w.addIDs(t, a, words)
-	log := p.log()
+	log := p.Log()
 	requests := bytes.Count(log, []byte("POST /v1/sealed"))
 	if requests < 20 {
 		t.Fatalf("the proxy saw %d requests", requests)
@@ -274,7 +147,7 @@ func TestAttack15WholeFlow(t *testing.T) {
 
 // refuseChanges has the proxy lie: the device behind it takes nothing over and
 // sends nothing, and is as before once the proxy is honest.
-func refuseChanges(t *testing.T, w *world, p *wireProxy, a, b string) {
+func refuseChanges(t *testing.T, w *world, p *servertest.Proxy, a, b string) {
 	t.Helper()
 	w.must(t, "", "--home", b, "unlock")
 	defer w.must(t, "", "--home", b, "agent", "stop")
@@ -284,14 +157,13 @@ func refuseChanges(t *testing.T, w *world, p *wireProxy, a, b string) {
 		}
 		return b
 	}
-	p.mu.Lock()
-	n, m := len(p.requests), len(p.answers)
+	requests, answers := p.Bodies()
+	n, m := len(requests), len(answers)
 	if n < 20 || m < 20 {
 		t.Fatalf("%d requests, %d answers", n, m)
 	}
-	early, late := p.requests[2], p.requests[n-1]
-	firstAnswer, lastAnswer := p.answers[2], p.answers[m-1]
-	p.mu.Unlock()
+	early, late := requests[2], requests[n-1]
+	firstAnswer, lastAnswer := answers[2], answers[m-1]
 	only := func(request bool, f func([]byte) []byte) func(bool, []byte) []byte {
 		return func(is bool, b []byte) []byte {
 			if is != request {
@@ -312,7 +184,7 @@ func refuseChanges(t *testing.T, w *world, p *wireProxy, a, b string) {
 		"an empty answer":               only(false, func([]byte) []byte { return nil }),
 		"an answer of the proxy's own":  only(false, func([]byte) []byte { return []byte(`{"seq":1}`) }),
 	} {
-		p.alter(change)
+		p.Alter(change)
 		if r := w.ov(t, "", "--home", b, "sync"); r.code == 0 {
 			t.Errorf("%s: sync was content: %s%s", what, r.stdout, r.stderr)
 		}
@@ -320,7 +192,7 @@ func refuseChanges(t *testing.T, w *world, p *wireProxy, a, b string) {
 			t.Errorf("%s: a write was content: %s%s", what, r.stdout, r.stderr)
 		}
 	}
-	p.alter(nil)
+	p.Alter(nil)
 	w.must(t, "", "--home", b, "sync")
 	if r := w.ov(t, "", "--home", a, "secret", "list"); strings.Contains(r.stdout, "LIED") {
 		t.Errorf("a write through a lying proxy was made after all:\n%s", r.stdout)
@@ -334,11 +206,11 @@ func TestAttack10RealServer(t *testing.T) {
 	w := newWorld(t, t.TempDir())
 	t.Cleanup(func() { w.leave(t) })
 	s := startServer(t, w)
-	p := newTap(t, s.address)
+	p := servertest.NewTap(t, s.address)
 	a, b, kit := filepath.Join(w.work, "a"), filepath.Join(w.work, "b"), filepath.Join(w.work, "kit")
 	const app, name, tag = "canary-app-51ce", "CANARY_NAME_51CE", "canary-tag-51ce"
-	w.must(t, "", "--home", a, "vault", "init", "--server", "http://"+p.address, "--device", "canary-desk-51ce", "--kit", kit)
-	w.must(t, "", "--home", b, "vault", "join", "--server", "http://"+p.address, "--device", "canary-laptop-51ce", "--kit", kit)
+	w.must(t, "", "--home", a, "vault", "init", "--server", "http://"+p.Address, "--device", "canary-desk-51ce", "--kit", kit)
+	w.must(t, "", "--home", b, "vault", "join", "--server", "http://"+p.Address, "--device", "canary-laptop-51ce", "--kit", kit)
 	for _, home := range []string{a, b} {
 		w.must(t, "", "--home", home, "unlock")
 	}
@@ -371,7 +243,7 @@ func TestAttack10RealServer(t *testing.T) {
 	at := bytes.Index(secretKey, []byte("OV1-"))
 	words := map[string]string{"value": w.canary, "app": app, "name": name, "tag": tag, "device": "canary-desk-51ce", "other device": "canary-laptop-51ce",
 		"password": password, "Secret Key": string(secretKey[at : at+41])}
-	places := map[string][]byte{"capture": p.log(), "metrics": metrics}
+	places := map[string][]byte{"capture": p.Log(), "metrics": metrics}
 	for _, file := range []string{"server/server.db", "server/server.db-wal", "server.log"} {
 		if places[file], err = os.ReadFile(filepath.Join(w.work, file)); err != nil {
 			t.Fatal(err)

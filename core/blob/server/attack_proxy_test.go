@@ -7,17 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/opaquevault/ov/core/blob"
@@ -34,65 +28,6 @@ import (
 	realvault "github.com/opaquevault/ov/core/vault"
 )
 
-// A proxy terminates the TLS of what comes, logs all of it, and passes it on, changed if
-// the test says so.
-type proxy struct {
-	*httptest.Server
-	mu     sync.Mutex
-	seen   bytes.Buffer
-	bodies [][]byte
-	change func(request bool, body []byte) []byte
-}
-
-func newProxy(t *testing.T, to string) *proxy {
-	t.Helper()
-	target, err := url.Parse(to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{}
-	rp := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		ModifyResponse: func(r *http.Response) error {
-			b, err := io.ReadAll(r.Body)
-			dump, _ := httputil.DumpResponse(r, false)
-			b = p.pass(false, append(dump, b...), b)
-			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
-			r.Header.Set("Content-Length", fmt.Sprint(len(b)))
-			return err
-		},
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0),
-	}
-	p.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		dump, _ := httputil.DumpRequest(r, false)
-		b, _ := io.ReadAll(r.Body)
-		b = p.pass(true, append(dump, b...), b)
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
-		rp.ServeHTTP(w, r)
-	}))
-	t.Cleanup(p.Close)
-	return p
-}
-
-func (p *proxy) pass(request bool, all, body []byte) []byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.seen.Write(all)
-	if request {
-		p.bodies = append(p.bodies, bytes.Clone(body))
-	}
-	if p.change != nil {
-		return p.change(request, bytes.Clone(body))
-	}
-	return body
-}
-
-func (p *proxy) alter(f func(request bool, body []byte) []byte) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.change = f
-}
-
 // spellings are the forms in which a proxy's log would hold b.
 func spellings(b []byte) [][]byte {
 	return [][]byte{b, []byte(hex.EncodeToString(b)), []byte(base64.StdEncoding.EncodeToString(b))[:len(b)], []byte(base64.RawURLEncoding.EncodeToString(b))[:len(b)]}
@@ -102,7 +37,7 @@ func spellings(b []byte) [][]byte {
 // body; what it changes, sends again or swaps does not get through.
 func TestAttack15Proxy(t *testing.T) {
 	rig := servertest.Start(t, server.Config{SealedOnly: true})
-	p := newProxy(t, rig.HTTP.URL)
+	p := servertest.NewProxy(t, rig.HTTP.URL)
 	v := &vault{rig: rig, dev: servertest.NewDevice()}
 	o := rig.Options(v.id, v.dev)
 	o.URL, o.RootCAs = p.URL, x509.NewCertPool()
@@ -118,39 +53,41 @@ func TestAttack15Proxy(t *testing.T) {
 	if got, err := v.Get(t.Context(), []blob.Key{one.Key}); err != nil || !bytes.Equal(got[0].Data, one.Data) {
 		t.Fatal(err)
 	}
+	seen := p.Log()
 	for what, b := range map[string][]byte{"body": one.Data, "id": one.ID[:], "sum": one.Sum[:8], "device": v.dev.ID[:], "path": []byte("/v1/vaults"), "path of commits": []byte("commits"), "signature": []byte("OV1 key=")} {
 		for _, form := range spellings(b) {
-			if bytes.Contains(p.seen.Bytes(), form) {
+			if bytes.Contains(seen, form) {
 				t.Errorf("the proxy saw the %s", what)
 			}
 		}
 	}
-	if !bytes.Contains(p.seen.Bytes(), []byte(wire.PathSealed)) {
+	if !bytes.Contains(seen, []byte(wire.PathSealed)) {
 		t.Fatal("the proxy saw nothing at all")
 	}
 	// What it does to bodies.
-	requests := len(p.bodies)
+	bodies, _ := p.Bodies()
+	last := func() []byte { all, _ := p.Bodies(); return all[len(all)-1] }
 	for what, change := range map[string]func(request bool, b []byte) []byte{
 		"a request's bit flipped": func(request bool, b []byte) []byte { return flipIf(request, b, 1200) },
 		"an answer's bit flipped": func(request bool, b []byte) []byte { return flipIf(!request, b, 40) },
-		"an older request":        func(request bool, b []byte) []byte { return swapIf(request, b, p.bodies[requests-1]) },
+		"an older request":        func(request bool, b []byte) []byte { return swapIf(request, b, bodies[len(bodies)-1]) },
 		"an empty answer":         func(request bool, b []byte) []byte { return swapIf(!request, b, nil) },
 		"a made up answer": func(request bool, b []byte) []byte {
 			return swapIf(!request, b, []byte("ov ok 200 everything is fine, believe me, all of it"))
 		},
-		"the request as answer": func(request bool, b []byte) []byte { return swapIf(!request, b, p.bodies[len(p.bodies)-1]) },
+		"the request as answer": func(request bool, b []byte) []byte { return swapIf(!request, b, last()) },
 	} {
-		p.alter(change)
+		p.Alter(change)
 		if h, err := st.Head(t.Context()); err == nil {
 			t.Errorf("%s: accepted: %d", what, h.Seq)
 		}
 	}
-	p.alter(nil)
+	p.Alter(nil)
 	if h, err := v.Head(t.Context()); err != nil || h.Seq != 1 {
 		t.Errorf("afterwards: %+v, %v", h, err)
 	}
 	// Replayed to the server it is refused inside, where the proxy cannot see it.
-	resp, err := http.Post(rig.HTTP.URL+wire.PathSealed, wire.TypeSealed, bytes.NewReader(p.bodies[0]))
+	resp, err := http.Post(rig.HTTP.URL+wire.PathSealed, wire.TypeSealed, bytes.NewReader(bodies[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,33 +124,6 @@ func swapIf(yes bool, b, other []byte) []byte {
 	return b
 }
 
-// A tap passes a connection on and keeps what went through.
-func tap(t *testing.T, to string) (addr string, seen func() []byte) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	book := &logbook{}
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", to)
-			if err != nil {
-				in.Close()
-				continue
-			}
-			go func() { defer out.Close(); _, _ = io.Copy(io.MultiWriter(out, book), in) }()
-			go func() { defer in.Close(); _, _ = io.Copy(io.MultiWriter(in, book), out) }()
-		}
-	}()
-	return l.Addr().String(), func() []byte { return []byte(book.String()) }
-}
-
 // asChannel is a vault's signer as httpblob takes it.
 type asChannel struct{ realvault.Signer }
 
@@ -248,7 +158,7 @@ func TestAttack10Canary(t *testing.T) {
 	defer d.Close()
 	log := &logbook{}
 	rig := servertest.Start(t, server.Config{Depot: d, SealedOnly: true, Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	addr, seen := tap(t, strings.TrimPrefix(rig.HTTP.URL, "http://"))
+	tap := servertest.NewTap(t, strings.TrimPrefix(rig.HTTP.URL, "http://"))
 
 	const password, value = "CANARY-password-51ce", "CANARY-value-51ce"
 	text := func(s string) secret.Value { return secret.New([]byte(s)) }
@@ -266,7 +176,7 @@ func TestAttack10Canary(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := rig.Options(m.Vault, asChannel{v.Signer()})
-	o.URL = "http://" + addr
+	o.URL = "http://" + tap.Address
 	remote := servertest.Open(t, o)
 	if err := v.Push(t.Context(), remote); err != nil {
 		t.Fatal(err)
@@ -292,7 +202,7 @@ func TestAttack10Canary(t *testing.T) {
 		}
 	}
 	metrics := send(t, rig, request{method: "GET", path: "/metrics"})
-	places := map[string][]byte{"log": []byte(log.String()), "metrics": metrics.body, "capture": seen()}
+	places := map[string][]byte{"log": []byte(log.String()), "metrics": metrics.body, "capture": tap.Log()}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(files) < 2 {
 		t.Fatal(files, err)
