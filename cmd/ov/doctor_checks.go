@@ -112,8 +112,36 @@ func (p *patient) vault(context.Context) []finding {
 	if says, fix := p.halfVault(); says != "" {
 		return []finding{{"vault", problem, says, fix}}
 	}
+	if st := p.status; len(st.Shared)+len(st.Asked) > 0 {
+		return shared(st)
+	}
 	return []finding{{"vault", fine, `there is one ("ov vault verify" opens and checks every record)`, ""}}
 }
+
+// shared: what a home that uses somebody else's vault has of it.
+func shared(st agent.Status) []finding {
+	var found []finding
+	for _, e := range st.Shared {
+		what, how := sharedLine(e)
+		switch {
+		case e.Ended:
+			found = append(found, finding{"vault", problem, "its owner has ended what this home could do: " + what, `ask them; "ov vault destroy" removes what is left here`})
+		case !e.NotAfter.IsZero() && time.Until(e.NotAfter) <= 0:
+			found = append(found, finding{"vault", problem, what + " is over, " + how, "ask its owner to give it again, to another home"})
+		case !e.NotAfter.IsZero() && time.Until(e.NotAfter) < soonOver:
+			found = append(found, finding{"vault", note, what + " ends soon, " + how, "ask its owner to give it again, to another home"})
+		default:
+			found = append(found, finding{"vault", fine, what + " " + how, ""})
+		}
+	}
+	if len(st.Shared) == 0 {
+		found = append(found, finding{"vault", note, "this home has asked for an environment and has none yet", `"ov share accept INVITATION", once the owner of a vault has answered`})
+	}
+	return found
+}
+
+// soonOver is when the end of what was shared is worth a word.
+const soonOver = 7 * 24 * time.Hour
 
 // halfVault: the store and what this device knows of it belong together. With a
 // server the store is a copy, which is fetched again.
@@ -125,6 +153,7 @@ func (p *patient) halfVault() (says, fix string) {
 	switch {
 	case lacks("member") && lacks("device"):
 		return filepath.Join(p.home, "device") + " is missing, and with it the Secret Key: the store opens for nobody", `bring the file back, or "ov vault restore" a backup: it asks for the recovery kit`
+	case lacks("device"): // it uses somebody else's
 	case lacks("remote") && lacks("vault.db"):
 		return filepath.Join(p.home, "vault.db") + " is missing: that is the store", `bring the file back, or "ov vault restore" a backup`
 	}

@@ -33,7 +33,8 @@ func TestShareAtATerminal(t *testing.T) {
 		p.text(line)
 	}
 	p.run("unset OV_PASSWORD_FILE; ov --home bob share ask --text --name bob >bob.request")
-	typed("New master password:", bobs)
+	p.await("this password opens what is shared with this home")
+	typed("New password:", bobs)
 	typed("Once more:", bobs)
 	p.await("tell them its words:")
 	bob := sixWords.FindString(w.must(t, "", "--home", "bob", "status").stdout)
@@ -60,7 +61,7 @@ func TestShareAtATerminal(t *testing.T) {
 		p.prompt()
 	}
 	p.run("ov --home bob run -- sh -c 'echo \"<$TOKEN>\"'")
-	typed("Master password:", bobs)
+	typed("Password of this home:", bobs)
 	p.await("<[REDACTED:TOKEN]>")
 	screen := p.tmux("capture-pane", "-p", "-J", "-S", "-")
 	for _, secret := range []string{bobs, password, "not the password"} {

@@ -89,8 +89,8 @@ func (c *cli) statusCmd() *cobra.Command {
 				fmt.Fprintf(w, "server\t%s, %s\t%s\n", exit.Clean(r.URL), state, exit.Clean(note))
 			}
 			for _, e := range v.Shared {
-				fmt.Fprintf(w, "shared\t%s %s/%s\tas %q, %s; by the device %s, on %s\n", may(e.Role), exit.Clean(e.App), exit.Clean(e.Env), exit.Clean(e.Name),
-					ends(agent.Machine{NotAfter: e.NotAfter}), exit.Clean(e.OwnerWords), exit.Clean(e.Server))
+				what, how := sharedLine(e)
+				fmt.Fprintf(w, "shared\t%s\t%s\n", what, how)
 			}
 			for _, words := range v.Asked {
 				fmt.Fprintf(w, "asked\t%s\twaits for \"ov share accept INVITATION\"\n", exit.Clean(words))
@@ -102,6 +102,15 @@ func (c *cli) statusCmd() *cobra.Command {
 		}})
 	cmd.Flags().BoolVar(&kernel, "kernel", false, "list what runs rely on, and what this machine lacks of it")
 	return cmd
+}
+
+// sharedLine says which environment of somebody else's vault a home uses, and how.
+func sharedLine(e agent.Shared) (what, how string) {
+	end := ends(agent.Machine{NotAfter: e.NotAfter})
+	if e.Ended {
+		end = "ended by its owner"
+	}
+	return exit.Clean(fmt.Sprintf("%s %s/%s", may(e.Role), e.App, e.Env)), exit.Clean(fmt.Sprintf("as %q, %s; by the device %s, on %s", e.Name, end, e.OwnerWords, e.Server))
 }
 
 func from(s config.Setting) string {
@@ -125,12 +134,20 @@ func (c *cli) vaultStatusCmd() *cobra.Command {
 					Vault  bool                `json:"vault"`
 					Agent  agentJSON           `json:"agent"`
 					Remote *agent.RemoteStatus `json:"remote,omitempty"`
-				}{home, st.Vault, agentView(st), st.Remote})
+					Shared []agent.Shared      `json:"shared,omitempty"`
+				}{home, st.Vault, agentView(st), st.Remote, st.Shared})
 			}
 			if !st.Vault {
 				return fmt.Errorf("vault in %q: %w", home, agent.ErrNoVault)
 			}
-			c.printf("vault in %s\n%s\n", home, describe(st))
+			if len(st.Shared)+len(st.Asked) == 0 {
+				c.printf("vault in %s\n", home)
+			}
+			for _, e := range st.Shared {
+				what, how := sharedLine(e)
+				c.printf("shared in %s: %s %s\nvault id %s\n", home, what, how, exit.Clean(e.Vault))
+			}
+			c.printf("%s\n", describe(st))
 			if r := st.Remote; r != nil {
 				state, note := remoteLine(r)
 				c.printf("server %s (%s), %s\nvault id %s\n", exit.Clean(r.URL), r.Words, strings.TrimSuffix(state+"; "+exit.Clean(note), "; "), r.Vault)

@@ -37,7 +37,7 @@ the chain of the commits were checked; the time is the word of who signed. What 
 
 // signedBy names who signed a commit.
 func signedBy(m agent.Commit) string {
-	name := "one that is no longer known"
+	name := "without a name here" // a member is not told those of devices; who was taken out has none any more
 	if m.Name != "" {
 		name = fmt.Sprintf("%q", exit.Clean(m.Name))
 	}

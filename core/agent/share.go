@@ -85,7 +85,8 @@ type Shared struct {
 	OwnerWords  string    `json:"owner_words,omitempty"`
 	Server      string    `json:"server"`
 	ServerWords string    `json:"server_words,omitempty"`
-	Vault       string    `json:"vault"` // hex
+	Vault       string    `json:"vault"`           // hex
+	Ended       bool      `json:"ended,omitempty"` // its owner has ended it, as the server said when it was asked last
 }
 
 // ShareAsk makes a request for an environment. Its keys are kept in the home,

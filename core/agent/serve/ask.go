@@ -115,10 +115,18 @@ func (s *Server) opShareRequest(ctx context.Context, c *client, f *wire.Frame) (
 	return answer{args: out, after: giveBack}, nil
 }
 
+// notMCP refuses a coding agent's tools, whatever password they can reach.
+func notMCP(c *client, what string) error {
+	if c.actor.MCP() {
+		return &agent.Error{Err: agent.ErrDenied, Message: what + ": denied: a coding agent does not share", Advice: "run it in a terminal"}
+	}
+	return nil
+}
+
 // mayAsk refuses a home that is a device of a vault, and who is no person.
 func (s *Server) mayAsk(c *client) error {
-	if c.actor.MCP() {
-		return &agent.Error{Err: agent.ErrDenied, Message: "ask for an environment: denied: a coding agent does not share"}
+	if err := notMCP(c, "ask for an environment"); err != nil {
+		return err
 	}
 	if shared, _ := s.sharedHere(); len(shared) > 0 {
 		return &agent.Error{Err: agent.ErrVaultExists, Message: fmt.Sprintf("ask for an environment: %s uses %s/%s, and a home uses one: %v", s.c.Home, shared[0].App, shared[0].Env, agent.ErrVaultExists), Advice: "another environment has a home of its own: --home FOLDER"}
@@ -168,11 +176,13 @@ func (s *Server) request(ctx context.Context, a *asking, f *os.File, kind agent.
 	return agent.Asked{Words: r.Words(), Expires: s.c.Now().Add(requestTime)}, err
 }
 
+const homePrompt = "Password of this home: "
+
 // homePassword opens the key of the home's file with its password, or makes the
 // file with a new one.
 func (s *Server) homePassword(ctx context.Context, a *asking, f *os.File, kind agent.PasswordKind) error {
 	if s.hasMember() {
-		return s.askAny(ctx, f, kind, "Password of this home: ", func(p secret.Value) error {
+		return s.askAny(ctx, f, kind, homePrompt, func(p secret.Value) error {
 			m, err := s.readMember()
 			if err != nil {
 				return err
@@ -184,7 +194,7 @@ func (s *Server) homePassword(ctx context.Context, a *asking, f *os.File, kind a
 			return err
 		})
 	}
-	password, err := s.newPassword(ctx, f, kind)
+	password, err := s.choosePassword(ctx, f, kind, "New password: ", "this password opens what is shared with this home; nobody can reset it")
 	if err != nil {
 		return err
 	}
@@ -194,6 +204,18 @@ func (s *Server) homePassword(ctx context.Context, a *asking, f *os.File, kind a
 		a.hold(vk)
 	}
 	return err
+}
+
+// ownPassword checks the password of a home that uses shared environments, and
+// opens none of them.
+func (s *Server) ownPassword(ctx context.Context, f *wire.Frame) (answer, error) {
+	kind, err := passwordArgs(f, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	var a asking
+	defer a.close()
+	return answer{after: giveBack}, s.homePassword(ctx, &a, f.Files[0], kind)
 }
 
 // opShareAnswer waits for the invitation that a device of the vault puts on its

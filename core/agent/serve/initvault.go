@@ -98,9 +98,14 @@ func (s *Server) newVault(ctx context.Context, password secret.Value, r agent.In
 	return v, kit, store, err
 }
 
-// newPassword gets the password of a new vault: typed twice on a terminal, with
-// its strength shown; taken as it is from elsewhere.
+// newPassword gets the password of a new vault.
 func (s *Server) newPassword(ctx context.Context, f *os.File, kind agent.PasswordKind) (secret.Value, error) {
+	return s.choosePassword(ctx, f, kind, "New master password: ", "the master password opens this vault; nobody can reset it")
+}
+
+// choosePassword gets a new password: typed twice on a terminal, which is told what
+// it is about, with its strength shown; taken as it is from elsewhere.
+func (s *Server) choosePassword(ctx context.Context, f *os.File, kind agent.PasswordKind, prompt, about string) (secret.Value, error) {
 	if kind != agent.PasswordTTY {
 		p, err := readPassword(ctx, f)
 		if err == nil {
@@ -112,9 +117,9 @@ func (s *Server) newPassword(ctx context.Context, f *os.File, kind agent.Passwor
 	if err != nil {
 		return secret.Value{}, err
 	}
-	t.say("the master password opens this vault; nobody can reset it")
+	t.say("%s", about)
 	for range maxTries {
-		first, err := t.secret(ctx, "New master password: ")
+		first, err := t.secret(ctx, prompt)
 		if err != nil {
 			return first, err
 		}

@@ -107,11 +107,19 @@ func (s *Server) openPart(ctx context.Context, key *vault.MachineKey, text secre
 	return o, err
 }
 
-// dropCopies removes the copies of a home whose access was ended.
+// dropCopies removes the copies of a home whose access was ended, and notes that
+// it was.
 func (s *Server) dropCopies(err error) {
-	if ended(err) && s.onlyMember() {
-		os.RemoveAll(filepath.Join(s.c.Home, sharedName))
+	if !ended(err) || !s.onlyMember() {
+		return
 	}
+	os.RemoveAll(filepath.Join(s.c.Home, sharedName))
+	_ = s.changeMember(func(m *memberFile) error { // for people; what counts is what the server says
+		for i := range m.Shared {
+			m.Shared[i].Where.Ended = true
+		}
+		return nil
+	})
 }
 
 // ended reports whether the owner of a vault has ended the access of who asks.

@@ -27,8 +27,8 @@ func (s *Server) opShare(ctx context.Context, c *client, f *wire.Frame) (answer,
 	if err != nil {
 		return answer{}, err
 	}
-	if c.actor.MCP() {
-		return answer{}, &agent.Error{Err: agent.ErrDenied, Message: "share: denied: a coding agent does not share"}
+	if err := notMCP(c, "share"); err != nil {
+		return answer{}, err
 	}
 	if r.Words = sameWords(r.Words); r.Words == "" {
 		return answer{}, fmt.Errorf("share: %w: with whom?", agent.ErrUsage)
@@ -202,6 +202,9 @@ func (s *Server) opShareRevoke(ctx context.Context, c *client, f *wire.Frame) (a
 	}
 	kind, err := passwordArgs(f, &r)
 	if err != nil {
+		return answer{}, err
+	}
+	if err := notMCP(c, "revoke member"); err != nil {
 		return answer{}, err
 	}
 	var out agent.Machine

@@ -296,6 +296,9 @@ func TestShareIsAPersons(t *testing.T) {
 	if got := owner.log.last(); got.Op != "share" || got.Event != "ALLOWED" || got.Space != "default/development" || !strings.Contains(got.Reason, `"bob" to read, without an end; words `+a.Words) {
 		t.Errorf("on record: %+v", got)
 	}
+	if _, err := owner.client(t, mcp).RevokeMember(t.Context(), "bob"); !errors.Is(err, agent.ErrDenied) {
+		t.Errorf("let go by a coding agent: %v", err)
+	}
 	owner.log.breakWith(errors.New("no space left on device"))
 	if _, err := owner.client(t).RevokeMember(t.Context(), "bob"); !errors.Is(err, agent.ErrAudit) {
 		t.Errorf("let go without a record: %v", err)

@@ -116,7 +116,11 @@ func (s *Server) opUnlock(ctx context.Context, c *client, f *wire.Frame) (answer
 	if t.Idle < 0 || t.Hard < 0 {
 		return answer{}, fmt.Errorf("unlock: %w: a negative time", agent.ErrUsage)
 	}
-	err = s.ask(ctx, f.Files[0], kind, "Master password: ", func(p secret.Value) error {
+	prompt := "Master password: "
+	if s.onlyMember() {
+		prompt = homePrompt
+	}
+	err = s.ask(ctx, f.Files[0], kind, prompt, func(p secret.Value) error {
 		if err := s.unlock(ctx, p, t); err != nil || !t.Remember {
 			return err
 		}
