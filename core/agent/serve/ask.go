@@ -221,6 +221,9 @@ func (s *Server) ownPassword(ctx context.Context, f *wire.Frame) (answer, error)
 // opShareAnswer waits for the invitation that a device of the vault puts on its
 // server, and says what it gives.
 func (s *Server) opShareAnswer(ctx context.Context, c *client, _ *wire.Frame) (answer, error) {
+	if err := notMCP(c, "wait for an invitation"); err != nil {
+		return answer{}, err
+	}
 	a, err := s.takeAsking("wait for an invitation")
 	if err != nil {
 		return answer{}, err
@@ -374,6 +377,9 @@ func (a *asking) met() []byte {
 func (s *Server) opShareKeep(ctx context.Context, c *client, f *wire.Frame) (answer, error) {
 	var r wire.KeepArgs
 	if err := args(f, &r); err != nil {
+		return answer{}, err
+	}
+	if err := notMCP(c, "accept"); err != nil {
 		return answer{}, err
 	}
 	a, err := s.takeAsking("accept")

@@ -270,6 +270,9 @@ func TestShareIsAPersons(t *testing.T) {
 	if _, err := owner.client(t, mcp).Share(t.Context(), q); !errors.Is(err, agent.ErrDenied) {
 		t.Errorf("shared by a coding agent: %v", err)
 	}
+	if _, err := owner.client(t, mcp).ShareKeep(t.Context(), "x"); !errors.Is(err, agent.ErrDenied) {
+		t.Errorf("taken by a coding agent: %v", err)
+	}
 	fresh := newRig(t)
 	if _, err := fresh.client(t, mcp).ShareAsk(t.Context(), agent.AskRequest{Name: "x"}); !errors.Is(err, agent.ErrDenied) || fresh.left(memberName) {
 		t.Errorf("asked by a coding agent: %v", err)
