@@ -58,18 +58,14 @@ const filesHelp = `Files that ov reads and writes:
   ~/.ov          OV_HOME, mode 0700: everything else
     config.toml  app and environment where nothing stronger says otherwise ("ov app use", "ov env use")
     trust/       one file for each .ov.yaml that was trusted, by path and content
-<<<<<<< HEAD
     scanners/    third-party scanners and rule files ("ov scanner add"), with their checksums
     import/      what an import has not finished yet: names and origins, no values
     and what ov-agent alone reads and writes: vault.db (the sealed store), device (the Secret Key and the
     device's signing key, sealed), seen (the newest state), audit/ (the log), run/ (its socket); of a vault on
-    a server also remote and synced; of a shared environment member; of a machine key machines/.
+    a server also remote and synced; of a shared environment member and
+    shared/ (its copy); of a machine key machines/.
 
   "ov mcp install" edits the file of the client that it names, and keeps the file as it was beside it.`
-=======
-  and what ov-agent alone reads and writes there: the sealed store, the device's key and the audit log; in a home that uses
-  somebody else's vault (docs/sharing.md) "member", which holds its keys under its password, and "shared/", the copy.`
->>>>>>> b7be8b8 (Tell a home that its access ended, and let it go without its owner's server)
 
 // completeRefs offers the names of secrets for the first argument.
 func (c *cli) completeRefs(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
