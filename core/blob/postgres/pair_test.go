@@ -45,6 +45,7 @@ func openHasty(t *testing.T, dsn string, h times) *Depot {
 // it by then. The standby that takes over has not got it, and makes it, once.
 // The old primary comes back, takes writes and is written to by nobody.
 func TestAttack19FailOver(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	p := pair(t)
 	dsn := p.Database(t)
 	hasty := times{patience: 10 * time.Second, ask: 5 * time.Second, probe: 500 * time.Millisecond}
@@ -116,6 +117,7 @@ func TestAttack19FailOver(t *testing.T) {
 // the first without waiting for the old primary again; when it wakes it is asked
 // nothing.
 func TestPrimaryHangs(t *testing.T) {
+	t.Parallel()
 	p := pair(t)
 	dsn := with(p.Database(t), "connect_timeout=2")
 	d := openHasty(t, dsn, times{patience: 15 * time.Second, ask: 2 * time.Second, probe: 2 * time.Second})

@@ -36,7 +36,7 @@ func StartPair() (*Pair, error) {
 	// On the command line, so that it stays when the primary comes back, and the
 	// standby, which begins as its copy, does not have it.
 	primary.more = []string{"-c", "synchronous_standby_names=" + theStandby}
-	if err := primary.begin("initdb", "-D", primary.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"); err != nil {
+	if err := primary.empty(); err != nil {
 		return nil, err
 	}
 	p := &Pair{Primary: primary}

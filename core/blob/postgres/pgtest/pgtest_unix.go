@@ -129,7 +129,12 @@ func Start(sync bool) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, c.begin("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	return c, c.empty()
+}
+
+// empty makes new data and starts the server.
+func (c *Cluster) empty() error {
+	return c.begin("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 }
 
 // begin makes the data with a program of PostgreSQL's and starts the server.
