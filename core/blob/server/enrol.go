@@ -49,10 +49,9 @@ func (s *Server) attempt(ctx context.Context, v depot.Vault, guess []byte) error
 	return tooMany(time.Second) // many guess at once
 }
 
-// attempts returns those of the last hour, by a clock that may have been wrong
-// when they were made: what is dated later than an hour from now is not counted
-// for years, the time of the oldest, and whether
-// mark is among them.
+// attempts returns those of the last hour, the time of the oldest, and whether
+// mark is among them. One that is dated more than an hour ahead was made by a
+// clock that was wrong: it must not count for years.
 func attempts(body, mark []byte, now time.Time) (recent []byte, oldest time.Time, seen bool) {
 	for a := range slices.Chunk(body, attemptSize) {
 		at := time.UnixMilli(int64(binary.BigEndian.Uint64(a)))
