@@ -120,21 +120,39 @@ func run(name string, args ...string) error {
 	return nil
 }
 
-// inside runs f on a thread that is in the namespace, and ends with it.
+// inside runs f on a thread that is in the namespace meanwhile. The thread comes
+// back: were it to end, so would the processes that it started and that are to die
+// with their parent, PostgreSQL among them.
 func (o *node) inside(f func() error) error {
 	result := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread is not used again
-		ns, err := unix.Open("/run/netns/"+o.name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err == nil {
-			err = errors.Join(unix.Setns(ns, unix.CLONE_NEWNET), unix.Close(ns))
+		runtime.LockOSThread()
+		home, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			result <- err
+			return
 		}
-		if err == nil {
+		defer unix.Close(home)
+		if err = enter("/run/netns/" + o.name); err == nil {
 			err = f()
+		}
+		if back := unix.Setns(home, unix.CLONE_NEWNET); back == nil {
+			runtime.UnlockOSThread() // else the thread must not be used again
+		} else {
+			err = errors.Join(err, back)
 		}
 		result <- err
 	}()
 	return <-result
+}
+
+// enter brings the thread into a namespace.
+func enter(path string) error {
+	ns, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Setns(ns, unix.CLONE_NEWNET), unix.Close(ns))
 }
 
 // openTun opens a new tun device of the thread's namespace.
