@@ -51,7 +51,7 @@ func (c *cli) putCmd(use, short string, mode agent.PutMode) *cobra.Command {
 The value comes from the terminal, where it is not shown, or from --stdin,
 --file or --generate. It never comes from the command line.`,
 		RunE: c.withRef(func(ctx context.Context, client *agent.Client, ref secret.Ref) error {
-			if st, err := client.Status(ctx); err == nil && !st.Vault { // before a value is typed for nothing
+			if st, err := client.Status(ctx); err == nil && !st.Vault && !client.ByMachineKey() { // before a value is typed for nothing
 				return fmt.Errorf("store %q: %w", ref, agent.ErrNoVault)
 			}
 			value, err := v.read(c, ref)

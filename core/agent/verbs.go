@@ -33,6 +33,10 @@ func (c *Client) Init(ctx context.Context, r InitRequest) error {
 	return err
 }
 
+// ByMachineKey reports whether a machine key stands in the place of a password:
+// its vault is elsewhere, and no home need hold one.
+func (c *Client) ByMachineKey() bool { return c.o.Password.Kind == PasswordMachine }
+
 // Unlock gives the password to the long-lived agent, starting it if need be.
 func (c *Client) Unlock(ctx context.Context, t TTLs) error {
 	if c.o.Password.Kind == PasswordMachine {
