@@ -13,6 +13,7 @@ import (
 	"github.com/opaquevault/ov/core/blob"
 	"github.com/opaquevault/ov/core/blob/httpblob"
 	real "github.com/opaquevault/ov/core/blob/server"
+	liar "github.com/opaquevault/ov/core/blob/server/evil"
 	"github.com/opaquevault/ov/core/blob/server/servertest"
 	"github.com/opaquevault/ov/core/blob/wire"
 	"github.com/opaquevault/ov/core/channel"
@@ -46,7 +47,12 @@ type rig struct {
 // newRig makes a vault in a file and takes it to a new server.
 func newRig(t *testing.T, c real.Config) *rig {
 	t.Helper()
-	r := &rig{Rig: servertest.Start(t, c), t: t, first: newServer(t).create()}
+	return rigOf(t, servertest.Start(t, c))
+}
+
+func rigOf(t *testing.T, s *servertest.Rig) *rig {
+	t.Helper()
+	r := &rig{Rig: s, t: t, first: newServer(t).create()}
 	r.id = r.first.vaultID()
 	r.first.must(r.first.put("TOKEN", "one"))
 	r.first.must(r.first.put("TOKEN", "two"))
@@ -204,6 +210,56 @@ func TestAttackTraitorHonestServer(t *testing.T) {
 	}
 	r.first.must(r.first.put("TOKEN", "after"))
 	survived(t, 12, "a member who writes, and an honest server: %d treasons, sent in four ways: none stored", len(treasons))
+}
+
+// Attack: the same treasons with a server that stores them, through all that lies
+// between a client and a server: a device, a member and a machine refuse each.
+func TestAttackTraitorOverHTTP(t *testing.T) {
+	lies := liar.Start(t, real.Config{})
+	r := rigOf(t, lies.Rig)
+	other := secret.Ref{App: "shop", Env: "production", Name: "TOKEN"}
+	if _, err := r.first.vault.Put(t.Context(), other, text("secret of production"), vault.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	bobs := r.admit("bob", manifest.RoleWriter, time.Now().Add(100*time.Hour))
+	carols := r.admit("carol", manifest.RoleReader, time.Time{})
+	ci, _, err := r.first.vault.NewMachine(t.Context(), vault.MachineOrder{Name: "ci", App: "shop", Env: "development", URL: r.HTTP.URL})
+	r.first.must(err)
+	device := r.first.wire.Store
+	bob := newTraitor(t, bobs, device)
+	c, err := seal.ParseMachineKey(carols)
+	r.first.must(err)
+	h, err := seal.NewHolder(c.Seed)
+	r.first.must(err)
+	p := h.Principal()
+	var otherEnv seal.EnvID
+	var otherID seal.ID
+	for _, e := range bob.entries(device) {
+		if e.Kind == seal.KindSecret && e.Group != bob.key.Env {
+			otherEnv, otherID = e.Group, e.ID
+		}
+	}
+	honest := lies.Save(t, r.id)
+	treasons := bob.treasons(device, p.ID(), otherEnv, otherID)
+	for _, what := range slices.Sorted(maps.Keys(treasons)) {
+		lies.Side(t, r.id, bob.signed(device, treasons[what]))
+		if got, err := r.first.get("TOKEN"); err == nil || got != "" {
+			t.Errorf("%s, to a device: %q, %v", what, got, err)
+		}
+		for who, key := range map[string]secret.Value{"a member": carols, "a machine": ci} {
+			v, _, err := r.open(key)
+			if err == nil {
+				_, err = read(v, "TOKEN")
+			}
+			if err == nil {
+				t.Errorf("%s, to %s: taken", what, who)
+			}
+		}
+		lies.Restore(t, honest)
+	}
+	r.first.sees("TOKEN", "two")
+	r.first.must(r.first.put("TOKEN", "three"))
+	survived(t, 12, "a member who writes, and a server that helps him, over HTTP: %d treasons: refused", len(treasons))
 }
 
 // A member who writes without a pause is revoked all the same: what was stored

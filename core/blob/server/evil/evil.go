@@ -6,16 +6,19 @@ package evil
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/opaquevault/ov/core/blob"
 	"github.com/opaquevault/ov/core/blob/depot"
 	"github.com/opaquevault/ov/core/blob/server"
 	"github.com/opaquevault/ov/core/blob/server/servertest"
+	"github.com/opaquevault/ov/core/manifest"
 )
 
 // A Depot passes everything on to an honest one but what a field says
@@ -162,6 +165,21 @@ func Start(t testing.TB, c server.Config) *Rig {
 
 // Lie replaces what the server lies about; Lies{} makes it honest.
 func (r *Rig) Lie(l Lies) { r.Depot.Lie(l) }
+
+// Side stores a commit as it is, with none of the server's checks: it is on the
+// side of whoever signed it.
+func (r *Rig) Side(t testing.TB, v depot.Vault, c blob.Commit) {
+	t.Helper()
+	h, err := r.honest.Head(t.Context(), v)
+	if err == nil {
+		_, err = r.honest.Commit(t.Context(), v, depot.Commit{
+			Commit: c, Prev: h.Chain, Chain: manifest.Chain(c.Manifest), Key: manifest.Sum([]byte(rand.Text())), Hash: manifest.Sum(c.Manifest), Time: time.Now(),
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // Save keeps a vault as it is now, for Restore.
 func (r *Rig) Save(t testing.TB, v depot.Vault) *depot.Image {
