@@ -108,13 +108,26 @@ func table(tools []*tool, rounds int) string {
 	}
 	slices.SortStableFunc(tools, func(a, b *tool) int { return cmp.Compare(a.median(), b.median()) })
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s/%s, %d processors, %d rounds by turns, 50 values of 40 characters.\n\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), rounds)
+	fmt.Fprintf(&b, "%s/%s, %d processors%s, %d rounds by turns, 50 values of 40 characters.\n\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), load(), rounds)
 	b.WriteString("| command | values on disk | output masked | median | fastest | of `ov run` |\n|---|---|---|---|---|---|\n")
 	for _, t := range tools {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %.1f ms | %.1f ms | %.2f |\n", t.name, t.rest, map[bool]string{true: "yes", false: "no"}[t.masks],
 			ms(t.median()), ms(t.took[0]), float64(t.median())/float64(ov))
 	}
 	return b.String()
+}
+
+// load says how busy the machine is with other work, when that spoils figures.
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	n, err := strconv.ParseFloat(strings.Fields(string(b))[0], 64)
+	if err != nil || n < float64(runtime.NumCPU()) {
+		return ""
+	}
+	return fmt.Sprintf(" (loaded: %.0f processes at once; compare, do not quote)", n)
 }
 
 func (t *tool) median() time.Duration { return t.took[len(t.took)/2] }
