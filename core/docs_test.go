@@ -49,3 +49,22 @@ func TestDocs(t *testing.T) {
 		t.Error("no documents found: the test looks in the wrong place")
 	}
 }
+
+// TestNamesFoldApart: no two files differ by case alone. A module that holds such
+// cannot be downloaded, and on macOS and Windows one of them would be lost.
+func TestNamesFoldApart(t *testing.T) {
+	seen := map[string]string{}
+	filepath.WalkDir("..", func(p string, d fs.DirEntry, _ error) error {
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
+			return filepath.SkipDir
+		}
+		if other, ok := seen[strings.ToLower(p)]; ok {
+			t.Errorf("%s and %s differ by case alone", p, other)
+		}
+		seen[strings.ToLower(p)] = p
+		return nil
+	})
+	if len(seen) < 100 {
+		t.Errorf("%d names", len(seen))
+	}
+}
