@@ -15,6 +15,7 @@ done
 git rev-parse -q --verify HEAD >/dev/null || { echo "release: this is no git clone: there is no commit to build" >&2; exit 1; }
 [ -z "$(git status --porcelain)" ] || echo "release: changes that are not committed are left out" >&2
 
+umask 022 # packages hold the modes of files as they are in the clone
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 git clone -q . "$work/ov"
