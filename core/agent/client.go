@@ -45,6 +45,10 @@ func Connect(_ context.Context, o Options) (*Client, error) {
 	return &Client{o: o, grants: map[string]*session{}, pages: map[string]*session{}}, nil
 }
 
+// Machine reports whether a machine key is what opens the vault: this home need
+// not hold one.
+func (c *Client) Machine() bool { return c.o.Password.Kind == PasswordMachine }
+
 // Close ends the connections. A one-shot agent notes grants that were not
 // completed, wipes its keys and ends.
 func (c *Client) Close() error {
@@ -144,7 +148,7 @@ func (c *Client) open(ctx context.Context) (*session, error) {
 	if c.child != nil && c.child.alive() {
 		return c.child, c.unlockChild(ctx)
 	}
-	machine := c.o.Password.Kind == PasswordMachine // never by an agent that is open to all
+	machine := c.Machine() // never by an agent that is open to all
 	s, err := (*session)(nil), errNoAgent
 	if !machine {
 		s, err = c.runningLocked(ctx)

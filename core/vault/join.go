@@ -270,7 +270,7 @@ func (v *Vault) approve(ctx context.Context, password secret.Value, request *sea
 		}
 		for _, d := range t.next.Devices {
 			if d.ID == request.Device || d.Key == request.Sign {
-				return ErrExists
+				return ErrTaken
 			}
 		}
 		t.next.Devices = append(t.next.Devices, seal.Device{ID: request.Device, Key: request.Sign})

@@ -117,16 +117,16 @@ func (t *tx) addPrincipal(ctx context.Context, key *seal.MachineKey, p manifest.
 // when they have been revoked since.
 func (t *tx) mayLetIn(r *roster, id seal.ID, name string, role manifest.Role) error {
 	if in := r.principal(id); in != nil {
-		return fmt.Errorf("the same keys are let in as %q: %w", in.Name, ErrExists)
+		return fmt.Errorf("the same keys are let in as %q: %w", in.Name, ErrTaken)
 	}
 	if _, ok := t.v.state.entries[blob.Key{Kind: seal.KindPrincipal, ID: id, Version: 1}]; ok {
-		return fmt.Errorf("the same keys were let in before: %w", ErrExists)
+		return fmt.Errorf("the same keys were let in before: %w", ErrTaken)
 	}
 	machine := role == manifest.RoleMachine
 	if slices.ContainsFunc(r.Principals, func(p rosterPrincipal) bool {
 		return p.Name == name && (p.Role == uint8(manifest.RoleMachine)) == machine
 	}) {
-		return ErrExists
+		return ErrTaken
 	}
 	return nil
 }

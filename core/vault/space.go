@@ -17,7 +17,7 @@ func (v *Vault) CreateSpace(ctx context.Context, app, env string) error {
 	}
 	err = v.write(ctx, func(t *tx) error {
 		if slices.ContainsFunc(t.spaces(), func(s Space) bool { return s == place }) {
-			return ErrExists
+			return ErrTaken
 		}
 		_, err := t.env(app, env, true)
 		return err

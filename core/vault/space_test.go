@@ -24,8 +24,8 @@ func TestCreateAndDeleteSpace(t *testing.T) {
 	if err := v.CreateSpace(ctx, "shop", "staging"); err != nil {
 		t.Fatal(err)
 	}
-	if err := v.CreateSpace(ctx, "shop", "staging"); !errors.Is(err, ErrExists) {
-		t.Errorf("again: %v, want ErrExists", err)
+	if err := v.CreateSpace(ctx, "shop", "staging"); !errors.Is(err, ErrTaken) {
+		t.Errorf("again: %v, want ErrTaken", err)
 	}
 	if err := v.CreateSpace(ctx, "Shop", "no slug"); err == nil {
 		t.Error("made an environment of no name")

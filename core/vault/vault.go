@@ -24,6 +24,7 @@ var (
 	ErrPassword    = errors.New("wrong password or damaged key")
 	ErrNotFound    = errors.New("secret not found")
 	ErrExists      = errors.New("secret exists already")
+	ErrTaken       = errors.New("exists already") // what is no secret: a name, a key, an environment
 	ErrConflict    = errors.New("changed by someone else meanwhile")
 	ErrTampered    = errors.New("stored data was altered")
 	ErrRollback    = errors.New("the store is older than what was seen before")

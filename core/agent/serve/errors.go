@@ -50,6 +50,7 @@ func meanings() []meaning {
 		{errWrongPIN, agent.ErrDenied, "the master password works as ever"},
 		{vault.ErrNotFound, agent.ErrNotFound, ""},
 		{vault.ErrExists, agent.ErrExists, `"ov secret set" replaces it`},
+		{vault.ErrTaken, agent.ErrExists, "take another name, or end that one first"},
 		{vault.ErrConflict, agent.ErrConflict, "look at it again and repeat"},
 		{vault.ErrTampered, agent.ErrTampered, restore},
 		{vault.ErrRollback, agent.ErrRollback, `somebody restored an older copy of the vault's files, or of its server: "ov vault restore" brings a backup back; for a server see docs/remote.md, "A server that was set back"`},

@@ -117,8 +117,8 @@ func (s *Server) share(ctx context.Context, c *client, o *opened, r *agent.Share
 // shareError says in words of sharing why somebody was not let in.
 func shareError(err error, r *agent.ShareRequest) error {
 	switch {
-	case errors.Is(err, vault.ErrExists):
-		return &agent.Error{Err: agent.ErrExists, Message: strings.TrimSuffix(err.Error(), vault.ErrExists.Error()) + agent.ErrExists.Error(),
+	case errors.Is(err, vault.ErrTaken):
+		return &agent.Error{Err: agent.ErrExists, Message: err.Error(),
 			Advice: `"ov share list" shows who is let in; --name calls somebody otherwise, and who was let go asks with new keys`}
 	case errors.Is(err, vault.ErrNotFound):
 		return &agent.Error{Err: agent.ErrNotFound, Message: fmt.Sprintf("share: environment %s/%s: %v", clean(r.App), clean(r.Env), agent.ErrNotFound), Advice: `"ov env list" shows those that there are`}

@@ -370,7 +370,7 @@ func TestApproval(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.vault.Approve(t.Context(), text(password), adm.Request()); !errors.Is(err, vault.ErrExists) {
+	if _, err := a.vault.Approve(t.Context(), text(password), adm.Request()); !errors.Is(err, vault.ErrTaken) {
 		t.Errorf("again: %v", err)
 	}
 	a.must(a.put("LATER", "two")) // between the approval and its use

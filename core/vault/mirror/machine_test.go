@@ -127,7 +127,7 @@ func TestMachine(t *testing.T) {
 		t.Errorf("catalog: %v", err)
 	}
 	// A name once only, an environment that is there, an end that has passed.
-	if _, _, err := a.vault.NewMachine(ctx, vault.MachineOrder{Name: "ci", App: "shop", Env: "development"}); !errors.Is(err, vault.ErrExists) {
+	if _, _, err := a.vault.NewMachine(ctx, vault.MachineOrder{Name: "ci", App: "shop", Env: "development"}); !errors.Is(err, vault.ErrTaken) {
 		t.Errorf("the same name: %v", err)
 	}
 	if _, _, err := a.vault.NewMachine(ctx, vault.MachineOrder{Name: "x", App: "shop", Env: "nowhere"}); !errors.Is(err, vault.ErrNotFound) {

@@ -214,12 +214,12 @@ func TestShareKeys(t *testing.T) {
 	invitation, made, err := a.vault.Share(ctx, m.Request(), order)
 	a.must(err)
 	m.Wipe()
-	if _, _, err := a.vault.Share(ctx, m.Request(), vault.MachineOrder{Name: "robert", App: "shop", Env: "development"}); !errors.Is(err, vault.ErrExists) || !bytes.Contains([]byte(err.Error()), []byte(`"bob"`)) {
+	if _, _, err := a.vault.Share(ctx, m.Request(), vault.MachineOrder{Name: "robert", App: "shop", Env: "development"}); !errors.Is(err, vault.ErrTaken) || !bytes.Contains([]byte(err.Error()), []byte(`"bob"`)) {
 		t.Errorf("the same keys under another name: %v", err)
 	}
 	n, err := vault.NewMember([16]byte{}, "bob")
 	a.must(err)
-	if _, _, err := a.vault.Share(ctx, n.Request(), vault.MachineOrder{Name: "bob", App: "shop", Env: "development"}); !errors.Is(err, vault.ErrExists) {
+	if _, _, err := a.vault.Share(ctx, n.Request(), vault.MachineOrder{Name: "bob", App: "shop", Env: "development"}); !errors.Is(err, vault.ErrTaken) {
 		t.Errorf("another one's keys under the name of a writer: %v", err)
 	}
 	if _, _, err := a.vault.Share(ctx, n.Request(), vault.MachineOrder{Name: "x", App: "shop", Env: "development", Role: manifest.RoleMachine}); !errors.Is(err, vault.ErrValue) {
@@ -245,7 +245,7 @@ func TestShareKeys(t *testing.T) {
 		t.Fatalf("%+v, %v", list, err)
 	}
 	a.must(a.vault.RevokeMember(ctx, made.ID, yes))
-	if _, _, err := a.vault.Share(ctx, later.Request(), order); !errors.Is(err, vault.ErrExists) {
+	if _, _, err := a.vault.Share(ctx, later.Request(), order); !errors.Is(err, vault.ErrTaken) {
 		t.Errorf("revoked keys: %v", err)
 	}
 	if log, err := a.vault.Commits(ctx, 0); err != nil || log[len(log)-2].Name != "" || log[len(log)-2].Role != manifest.RoleWriter {
