@@ -136,19 +136,44 @@ func last(pairs []Pair) iter.Seq2[string, Pair] {
 
 // Fetch reads one value.
 func (p *Provider) Fetch(ctx context.Context, ref string) (provider.Item, error) {
+	for r := range p.FetchBatch(ctx, []string{ref}) {
+		return r.Item, r.Err
+	}
+	return provider.Item{}, provider.Errorf(provider.Unknown, "nothing was read")
+}
+
+// FetchBatch reads the file once for all of refs.
+func (p *Provider) FetchBatch(ctx context.Context, refs []string) iter.Seq[provider.Result] {
+	return func(yield func(provider.Result) bool) {
+		values, stamp, err := p.values(ctx)
+		for _, ref := range refs {
+			r := provider.Result{Ref: ref, Err: err}
+			if value, ok := values[ref]; ok {
+				r.Item = provider.Item{Value: []byte(value), ChangeToken: stamp}
+			} else if err == nil {
+				r.Err = provider.Errorf(provider.NotFound, "%s has no %q", filepath.Base(p.file), ref)
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// values returns what each name is set to for the last time.
+func (p *Provider) values(ctx context.Context) (map[string]string, string, error) {
 	if ctx.Err() != nil {
-		return provider.Item{}, provider.Errorf(provider.Unknown, "cancelled")
+		return nil, "", provider.Errorf(provider.Unknown, "cancelled")
 	}
 	pairs, stamp, err := p.read()
 	if err != nil {
-		return provider.Item{}, err
+		return nil, "", err
 	}
-	for name, pair := range last(pairs) {
-		if name == ref {
-			return provider.Item{Value: []byte(pair.Value), ChangeToken: stamp}, nil
-		}
+	values := make(map[string]string, len(pairs))
+	for _, pair := range pairs {
+		values[pair.Name] = pair.Value
 	}
-	return provider.Item{}, provider.Errorf(provider.NotFound, "%s has no %q", filepath.Base(p.file), ref)
+	return values, stamp, nil
 }
 
 // disputes says, line by line, who would read another value. No value is in it.
