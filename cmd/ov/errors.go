@@ -12,6 +12,7 @@ import (
 	"github.com/opaquevault/ov/core/agent"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/proc"
+	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/scanners/wasmhost/lock"
 )
@@ -128,6 +129,7 @@ func hint(err error) string {
 		{secret.ErrShort, "with --plain it is stored as no secret: injected, and shown as it is"},
 		{secret.ErrTooLong, "keep large material in a file and store the key that opens it"},
 		{secret.ErrEmpty, "give a value: terminal, --stdin, --file or --generate"},
+		{redact.ErrSize, "name the secrets that the command needs: --secrets A,B, or secrets in .ov.yaml"},
 		{syscall.E2BIG, "arguments, environment and secrets are together more than the system passes on: --deliver NAME=file for a large secret, or --pristine"},
 		{proc.ErrChanged, "nothing was started; run it again, and if that helps only once, find out what writes to it"},
 		{agent.ErrUnavailable, `ov-agent belongs beside ov: "make build" or "go install ./cmd/..." puts it there`},

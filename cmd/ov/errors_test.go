@@ -12,6 +12,7 @@ import (
 	"github.com/opaquevault/ov/core/broker"
 	"github.com/opaquevault/ov/core/config"
 	"github.com/opaquevault/ov/core/proc"
+	"github.com/opaquevault/ov/core/redact"
 	"github.com/opaquevault/ov/core/secret"
 	"github.com/opaquevault/ov/scanners/wasmhost/lock"
 )
@@ -47,7 +48,7 @@ func TestRunCodes(t *testing.T) {
 // Every error of the first hour says what to do about it.
 func TestHints(t *testing.T) {
 	for _, err := range []error{agent.ErrNoVault, agent.ErrVaultExists, agent.ErrLocked, agent.ErrNotFound, agent.ErrExists, agent.ErrUnavailable,
-		config.ErrUntrusted, secret.ErrMarker, secret.ErrShort, secret.ErrTooLong, secret.ErrEmpty} {
+		config.ErrUntrusted, secret.ErrMarker, redact.ErrSize, secret.ErrShort, secret.ErrTooLong, secret.ErrEmpty} {
 		if hint(fmt.Errorf("do: %w", err)) == "" {
 			t.Errorf("%v has no hint", err)
 		}

@@ -17,6 +17,10 @@ import (
 // be masked.
 var ErrShort = errors.New("too short to be masked")
 
+// ErrSize is wrapped by the error of Compile when the needles are too many, or
+// too long, in all their forms together.
+var ErrSize = match.ErrSize
+
 // A Needle is a secret to mask and the name to put in its place.
 type Needle struct {
 	Name  string
